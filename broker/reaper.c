@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* For each group: ask `wake` (which also puts a lost marker back) when each
+ * duty is due, do the duties that are, ask again at the next of these times or
+ * after a period. One call at a time and group. */
+#include "reaper.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "limits.h"
+
+#define RETAINED_MAX 1000000 /* ended tasks kept per group */
+
+enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4 };
+
+struct reaper_group {
+    struct reaper_group *next;
+    struct reaper *reaper;
+    char name[STINT_NAME_LEN + 1];
+    int64_t look_mono_ms; /* when to ask again */
+    int busy;             /* calls outstanding */
+    enum script_id doing; /* of the outstanding one */
+    int due;              /* duties still to do, a set of enum duty */
+};
+
+void reaper_init(struct reaper *r, struct script_caller *caller,
+                 const struct log *log, int64_t period_ms, int64_t lease_ms,
+                 int64_t (*clock)(void))
+{
+    *r = (struct reaper){.caller = caller, .log = log, .period_ms = period_ms,
+                         .lease_ms = lease_ms, .clock = clock};
+}
+
+void reaper_add_group(struct reaper *r, const char *name, size_t len)
+{
+    if (len > STINT_NAME_LEN || r->n_groups == REAPER_GROUPS_MAX)
+        return;
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
+        if (strlen(g->name) == len && memcmp(g->name, name, len) == 0)
+            return;
+    struct reaper_group *g = calloc(1, sizeof(*g));
+    check(g != NULL);
+    memcpy(g->name, name, len);
+    g->reaper = r;
+    g->next = r->groups;
+    r->groups = g;
+    r->n_groups++;
+}
+
+/* Redis's clock against ours: after a jump nobody's lease has ended until all
+ * had the time to renew it. */
+static void reaper_watch_clock(struct reaper *r, int64_t redis_us,
+                               int64_t now_ms)
+{
+    if (r->mono_ms != 0) {
+        int64_t jump = (redis_us - r->redis_us) / 1000 - (now_ms - r->mono_ms);
+        if (jump > r->lease_ms / 2 || jump < -r->lease_ms / 2) {
+            log_warn(r->log, "Redis's clock jumped by %" PRId64 " ms: nobody "
+                     "is held for lost for %" PRId64 " ms", jump, r->lease_ms);
+            r->hold_until_mono_ms = now_ms + r->lease_ms;
+        }
+    }
+    r->redis_us = redis_us;
+    r->mono_ms = now_ms;
+}
+
+static void reaper_next(struct reaper_group *g, int64_t now_ms);
+
+static void reaper_on_duty(const struct redisReply *reply,
+                           const struct stint_err *err, void *arg)
+{
+    struct reaper_group *g = arg;
+    struct reaper *r = g->reaper;
+    int64_t now_ms = r->clock();
+    g->busy = 0;
+    if (reply == NULL) {
+        g->due = 0;
+        g->look_mono_ms = now_ms + 200;
+        log_debug(r->log, "reaper: %s: %s", g->name, err->text);
+        return;
+    }
+    int64_t moved = reply_i64(reply, 1);
+    if (moved > 0 && g->doing == SCRIPT_RECOVER)
+        log_info(r->log, "reaper: %s: gave back %" PRId64
+                 " tasks of lost workers", g->name, moved);
+    else if (moved > 0)
+        log_debug(r->log, "reaper: %s: %s %" PRId64, g->name,
+                  g->doing == SCRIPT_EXPIRE ? "expired" : "pruned", moved);
+    g->look_mono_ms = now_ms; /* more, or the next time */
+    reaper_next(g, now_ms);
+}
+
+static void reaper_call(struct reaper_group *g, enum script_id id)
+{
+    struct args a;
+    args_init(&a);
+    args_add_i64(&a, REAP_TASKS_MAX);
+    if (id == SCRIPT_RECOVER)
+        args_add_i64(&a, 0);
+    if (id == SCRIPT_PRUNE)
+        args_add_i64(&a, RETAINED_MAX);
+    g->busy = 1;
+    g->doing = id;
+    script_call(g->reaper->caller, id, g->name, &a, reaper_on_duty, g);
+    args_close(&a);
+}
+
+/* The next duty that is due, if any. */
+static void reaper_next(struct reaper_group *g, int64_t now_ms)
+{
+    static const struct {
+        enum duty duty;
+        enum script_id script;
+    } duties[] = {{DUTY_EXPIRE, SCRIPT_EXPIRE},
+                  {DUTY_RECOVER, SCRIPT_RECOVER},
+                  {DUTY_PRUNE, SCRIPT_PRUNE}};
+    for (size_t i = 0; i < 3; i++) {
+        if (!(g->due & (int)duties[i].duty))
+            continue;
+        g->due &= ~(int)duties[i].duty;
+        if (duties[i].duty == DUTY_RECOVER &&
+            now_ms < g->reaper->hold_until_mono_ms)
+            continue;
+        reaper_call(g, duties[i].script);
+        return;
+    }
+}
+
+static void reaper_on_wake(const struct redisReply *reply,
+                           const struct stint_err *err, void *arg)
+{
+    struct reaper_group *g = arg;
+    struct reaper *r = g->reaper;
+    int64_t now_ms = r->clock();
+    g->busy = 0;
+    if (reply == NULL) {
+        log_debug(r->log, "reaper: %s: %s", g->name, err->text);
+        g->look_mono_ms = now_ms + r->period_ms;
+        return;
+    }
+    int64_t redis_us = reply_i64(reply, 0), redis_ms = redis_us / 1000;
+    reaper_watch_clock(r, redis_us, now_ms);
+    g->due = 0;
+    int64_t wait_ms = r->period_ms;
+    for (size_t i = 1; i <= 3; i++) {
+        int64_t at_ms = reply_i64(reply, i);
+        size_t len;
+        reply_str(reply, i, &len);
+        if (len == 0)
+            continue; /* none */
+        if (at_ms < redis_ms)
+            g->due |= 1 << (i - 1);
+        else if (at_ms - redis_ms + 1 < wait_ms)
+            wait_ms = at_ms - redis_ms + 1;
+    }
+    if (reply_i64(reply, 4) > RETAINED_MAX)
+        g->due |= DUTY_PRUNE;
+    g->look_mono_ms = now_ms + wait_ms;
+    reaper_next(g, now_ms);
+}
+
+int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)
+{
+    int64_t next = now_mono_ms + r->period_ms;
+    struct args none;
+    args_init(&none);
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
+        if (!g->busy && g->look_mono_ms <= now_mono_ms) {
+            g->busy = 1;
+            g->look_mono_ms = now_mono_ms + r->period_ms;
+            script_call(r->caller, SCRIPT_WAKE, g->name, &none, reaper_on_wake,
+                        g);
+        }
+        if (g->look_mono_ms < next)
+            next = g->look_mono_ms;
+    }
+    return next;
+}
+
+void reaper_close(struct reaper *r)
+{
+    while (r->groups != NULL) {
+        struct reaper_group *g = r->groups;
+        r->groups = g->next;
+        free(g);
+    }
+    r->n_groups = 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The duties of time: wake, expire, recover, prune. Runs inside every worker;
+ * a lease in Redis elects the one that does them. That saves work and is not
+ * needed for safety: each duty is an atomic, bounded script. */
+#ifndef STINT_BROKER_REAPER_H
+#define STINT_BROKER_REAPER_H
+
+#include <stdint.h>
+
+#include "log.h"
+#include "script.h"
+
+#define REAPER_GROUPS_MAX 1000
+
+struct reaper_group;
+
+struct reaper {
+    struct script_caller *caller; /* borrowed */
+    const struct log *log;        /* borrowed */
+    int64_t period_ms;            /* look at each group at least so often */
+    int64_t lease_ms;             /* the longest lease, for the clock guard */
+    struct reaper_group *groups;  /* owned list */
+    int n_groups;
+    int64_t redis_us, mono_ms;    /* last seen together; 0: never */
+    int64_t hold_until_mono_ms;   /* Redis's clock jumped: no recover before */
+    int64_t (*clock)(void);       /* mono ms, for replies */
+};
+
+void reaper_init(struct reaper *r, struct script_caller *caller,
+                 const struct log *log, int64_t period_ms, int64_t lease_ms,
+                 int64_t (*clock)(void));
+/* Names a group to look after; known ones are fine. */
+void reaper_add_group(struct reaper *r, const char *name, size_t len);
+/* Does what is due; returns the next deadline (mono ms). */
+int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms);
+/* Only when no call is outstanding. */
+void reaper_close(struct reaper *r);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* What the command line's files share: commands, options, printing. */
+#ifndef STINT_CLI_H
+#define STINT_CLI_H
+
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <stint/stint.h>
+
+/* Exit statuses. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REDIS = 3 };
+
+struct command {
+    const char *name;
+    int (*run)(const struct command *c, int argc, char **argv);
+    const char *help;  /* one line */
+    const char *usage; /* for --help, without the common options */
+};
+
+/* ---- One row for each command ------------------------------------------ */
+
+#define COMMAND_DECLARE(name)                                                  \
+    extern const char cmd_##name##_usage[];                                    \
+    int cmd_##name##_run(const struct command *c, int argc, char **argv)
+
+COMMAND_DECLARE(queue_task);
+COMMAND_DECLARE(task_status);
+COMMAND_DECLARE(list);
+COMMAND_DECLARE(wait);
+COMMAND_DECLARE(stop_task);
+COMMAND_DECLARE(worker);
+COMMAND_DECLARE(workers);
+COMMAND_DECLARE(stats);
+COMMAND_DECLARE(fsck);
+COMMAND_DECLARE(embedded);
+
+/* ---- Options ----------------------------------------------------------- */
+
+/* A growing list of words; the words are borrowed. */
+struct words {
+    const char **at;
+    size_t n, room;
+};
+void words_add(struct words *w, const char *word);
+void words_free(struct words *w);
+
+enum option_kind {
+    OPTION_FLAG,   /* int */
+    OPTION_TEXT,   /* const char * */
+    OPTION_NUMBER, /* double, finite */
+    OPTION_COUNT,  /* int64_t */
+    OPTION_WORDS   /* struct words: may be given again */
+};
+
+struct option_row {
+    const char *name; /* without the dashes */
+    enum option_kind kind;
+    void *to;
+};
+
+/* What every command takes. */
+struct common {
+    const char *url;
+    const char *name_space;
+    int json;
+    struct words words; /* what is no option */
+};
+
+/* Parses argv[0..argc). -1: go on; otherwise the exit status: 0 when help was
+ * asked for, 2 when an option is wrong (a message is on stderr). */
+int options_parse(const struct command *c, const struct option_row *rows,
+                  size_t n_rows, struct common *common, int argc, char **argv);
+/* Strict: the whole text, finite, no blanks, decimal. */
+bool number_parse(const char *text, double *number);
+bool count_parse(const char *text, int64_t *count);
+/* "stint: …" and a hint to --help; returns 2. */
+int usage_fail(const struct command *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Opens with the common options; NULL: *status is the exit status. */
+stint *common_open(const struct common *common, int *status);
+
+/* ---- Printing ---------------------------------------------------------- */
+
+/* "stint: …" on stderr, control bytes escaped. */
+void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The exit status that fits a code. */
+int error_status(enum stint_code code);
+/* The message of an error; returns its exit status. */
+int error_print(const struct stint_err *err);
+void usage_print(const struct command *c, FILE *to);
+/* calloc that ends the program when there is no memory. */
+void *memory_new(size_t n, size_t size);
+void *memory_grow(void *old, size_t n, size_t size);
+char *text_copy(const char *text, size_t len);
+
+/* RFC 3339 with milliseconds, UTC. */
+enum { TIME_TEXT_LEN = 40 };
+const char *time_text(int64_t ms, char text[TIME_TEXT_LEN]);
+/* "250 ms", "12.3 s", "3m05s", "4h00m", "2d03h". */
+const char *age_text(int64_t ms, char text[TIME_TEXT_LEN]);
+
+/* Text with control bytes as \xNN; returns the columns it takes. */
+size_t text_print(FILE *to, const char *text);
+/* The same, filled with blanks to `width` columns. */
+void cell_print(const char *text, size_t width);
+/* A line "key  value"; nothing for NULL or "". */
+void field_print(const char *key, const char *value);
+
+/* JSON on stdout, key NULL inside arrays and at the top. */
+struct json_out {
+    bool comma;
+};
+void json_open(struct json_out *j, const char *key, char bracket);
+void json_shut(struct json_out *j, char bracket);
+void json_text(struct json_out *j, const char *key, const char *text);
+void json_count(struct json_out *j, const char *key, int64_t n);
+void json_bool(struct json_out *j, const char *key, bool yes);
+void json_time(struct json_out *j, const char *key, int64_t ms);
+/* A value that is JSON text already; NULL: null. */
+void json_value(struct json_out *j, const char *key, const char *value);
+void status_json(const struct stint_status *t, unsigned flags);
+
+/* An aligned table on stdout. */
+struct table {
+    size_t columns;
+    size_t n, room;
+    char **cells;
+};
+void table_add(struct table *t, const char *cell);
+void table_add_count(struct table *t, int64_t n);
+void table_print(const struct table *t);
+void table_free(struct table *t);
+
+/* ---- Progress ---------------------------------------------------------- */
+
+struct progress {
+    bool on; /* stderr is a terminal */
+    bool drawn;
+    double started_s;
+    double drawn_s;
+    size_t first; /* done when it started */
+    size_t base;  /* added to what the callback says */
+    size_t total; /* 0: what the callback says */
+};
+void progress_start(struct progress *p, size_t total);
+/* A stint_progress_fn; arg is the struct progress. */
+void progress_update(size_t done, size_t total, void *arg);
+void progress_end(struct progress *p);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* stint worker: runs a worker until it is stopped or drained. */
+#include "cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char cmd_worker_usage[] =
+    "usage: stint worker [options]\n\n"
+    "  --config F        the configuration, a JSON file\n"
+    "  --group G         serve this group; again, or G,H, for more (main)\n"
+    "  --concurrency N   run so many tasks at once (number of cores)\n"
+    "  --prefetch N      hold so many more (0)\n"
+    "  --name NAME       the worker's name (HOST.PID)\n"
+    "  --heartbeat S     seconds between signs of life (2)\n"
+    "  --grace S         from SIGTERM to SIGKILL for a run (5)\n"
+    "  --shutdown S      when stopping, wait so long for runs (30)\n"
+    "  --drain           end when nothing is due, scheduled or running\n"
+    "  --log-level L     error, warn, info or debug (info)\n\n"
+    "SIGTERM or SIGINT: takes nothing new and finishes what runs; a\n"
+    "second one gives everything back at once.\n";
+
+/* For the signal handler only. */
+static stint_worker *volatile signalled_worker;
+
+static void signal_stop(int number)
+{
+    (void)number;
+    int e = errno;
+    stint_worker *w = signalled_worker;
+    if (w)
+        stint_worker_stop(w);
+    errno = e;
+}
+
+static void signals_set(void (*handler)(int))
+{
+    struct sigaction a = {.sa_handler = handler};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGINT, &a, NULL);
+}
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+static void log_print(enum stint_log_level level, const char *line, void *arg)
+{
+    const int *most = arg;
+    if ((int)level > *most)
+        return;
+    struct timespec t;
+    char text[TIME_TEXT_LEN];
+    clock_gettime(CLOCK_REALTIME, &t);
+    time_text((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, text);
+    flockfile(stderr);
+    fprintf(stderr, "%s %-5s ", text, level_names[level]);
+    text_print(stderr, line);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+/* "a,b" and "c" become a, b, c and NULL, all copies. */
+static void groups_split(const struct words *given, struct words *groups)
+{
+    for (size_t i = 0; i < given->n; i++) {
+        const char *p = given->at[i];
+        for (;;) {
+            size_t len = strcspn(p, ",");
+            words_add(groups, text_copy(p, len));
+            if (!p[len])
+                break;
+            p += len + 1;
+        }
+    }
+    words_add(groups, NULL);
+}
+
+static int worker_serve(const struct stint_worker_options *o)
+{
+    struct stint_err err = {0};
+    stint_worker *w = stint_worker_new(o, &err);
+    if (!w)
+        return error_print(&err);
+    signalled_worker = w;
+    signals_set(signal_stop);
+    int status = EXIT_DONE;
+    if (stint_worker_run(w, &err))
+        status = error_print(&err);
+    signals_set(SIG_IGN);
+    signalled_worker = NULL;
+    stint_worker_free(w);
+    signals_set(SIG_DFL);
+    return status;
+}
+
+static int level_find(const char *name)
+{
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(level_names[i], name))
+            return i;
+    return -1;
+}
+
+/* What was given, before defaults. */
+struct given {
+    struct words groups;
+    int64_t concurrency, prefetch;
+    const char *level;
+};
+
+static int given_check(const struct command *c, const struct common *common,
+                       const struct given *g,
+                       const struct stint_worker_options *o)
+{
+    if (common->words.n)
+        return usage_fail(c, "unexpected word %s", common->words.at[0]);
+    if (g->concurrency < 1 && g->concurrency != INT64_MIN)
+        return usage_fail(c, "--concurrency: must be 1 or more");
+    if (g->concurrency > INT_MAX || g->prefetch > INT_MAX)
+        return usage_fail(c, "--concurrency, --prefetch: too large");
+    if (g->prefetch < 0)
+        return usage_fail(c, "--prefetch: must be 0 or more");
+    if (o->heartbeat_s < 0 || o->grace_s < 0 || o->shutdown_s < 0)
+        return usage_fail(c, "--heartbeat, --grace, --shutdown: must be "
+                             "over 0");
+    if (level_find(g->level) < 0)
+        return usage_fail(c, "--log-level: no such level: %s", g->level);
+    return -1;
+}
+
+int cmd_worker_run(const struct command *c, int argc, char **argv)
+{
+    struct common common = {0};
+    struct stint_worker_options o = STINT_WORKER_OPTIONS_INIT;
+    struct given g = {.concurrency = INT64_MIN, .level = "info"};
+    const struct option_row rows[] = {
+        {"config", OPTION_TEXT, &o.config_path},
+        {"group", OPTION_WORDS, &g.groups},
+        {"concurrency", OPTION_COUNT, &g.concurrency},
+        {"prefetch", OPTION_COUNT, &g.prefetch},
+        {"name", OPTION_TEXT, &o.name},
+        {"heartbeat", OPTION_NUMBER, &o.heartbeat_s},
+        {"grace", OPTION_NUMBER, &o.grace_s},
+        {"shutdown", OPTION_NUMBER, &o.shutdown_s},
+        {"drain", OPTION_FLAG, &o.drain},
+        {"log-level", OPTION_TEXT, &g.level},
+    };
+    struct words groups = {0};
+    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
+                               argc, argv);
+    if (status < 0)
+        status = given_check(c, &common, &g, &o);
+    if (status < 0) {
+        int level = level_find(g.level);
+        groups_split(&g.groups, &groups);
+        o.url = common.url;
+        o.name_space = common.name_space;
+        o.groups = g.groups.n ? groups.at : NULL;
+        o.concurrency = g.concurrency > 0 ? (int)g.concurrency : 0;
+        o.prefetch = (int)g.prefetch;
+        o.log = log_print;
+        o.log_arg = &level;
+        status = worker_serve(&o);
+    }
+    for (size_t i = 0; i < groups.n; i++)
+        free((void *)(uintptr_t)groups.at[i]);
+    words_free(&groups);
+    words_free(&g.groups);
+    words_free(&common.words);
+    return status;
+}

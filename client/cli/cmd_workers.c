@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* stint workers: the fleet. */
+#include "cli.h"
+
+const char cmd_workers_usage[] =
+    "usage: stint workers [options]\n\n"
+    "Shows every worker as its last heartbeat left it.\n";
+
+static void worker_json(const struct stint_worker_status *w)
+{
+    struct json_out j = {false};
+    json_open(&j, NULL, '{');
+    json_text(&j, "name", w->name);
+    json_text(&j, "host", w->host);
+    json_count(&j, "pid", w->pid);
+    json_text(&j, "groups", w->groups);
+    json_text(&j, "status", w->status);
+    json_count(&j, "concurrency", w->concurrency);
+    json_count(&j, "running", w->running);
+    json_text(&j, "version", w->version);
+    json_time(&j, "started", w->started_ms);
+    json_count(&j, "heartbeat_age_ms", w->heartbeat_age_ms);
+    json_shut(&j, '}');
+    putchar('\n');
+}
+
+static int row_json(const struct stint_worker_status *w, void *arg)
+{
+    (void)arg;
+    worker_json(w);
+    return ferror(stdout);
+}
+
+static int row_add(const struct stint_worker_status *w, void *arg)
+{
+    struct table *t = arg;
+    char text[TIME_TEXT_LEN];
+    table_add(t, w->name);
+    table_add(t, w->status);
+    table_add_count(t, w->running);
+    table_add_count(t, w->concurrency);
+    table_add(t, w->groups);
+    table_add(t, w->host);
+    table_add_count(t, w->pid);
+    table_add(t, w->version);
+    table_add(t, w->started_ms ? time_text(w->started_ms, text) : NULL);
+    table_add(t, age_text(w->heartbeat_age_ms, text));
+    return 0;
+}
+
+static int workers_show(const struct common *common)
+{
+    static const char *const heads[] = {
+        "NAME", "STATUS", "RUNNING", "OF",      "GROUPS",
+        "HOST", "PID",    "VERSION", "STARTED", "HEARTBEAT",
+    };
+    int status = EXIT_DONE;
+    stint *s = common_open(common, &status);
+    if (!s)
+        return status;
+    struct stint_err err = {0};
+    struct table t = {.columns = sizeof heads / sizeof *heads};
+    for (size_t i = 0; i < t.columns; i++)
+        table_add(&t, heads[i]);
+    if (stint_workers(s, common->json ? row_json : row_add, &t, &err))
+        status = ferror(stdout) ? EXIT_FAILED : error_print(&err);
+    else if (!common->json)
+        table_print(&t);
+    table_free(&t);
+    stint_close(s);
+    return status;
+}
+
+int cmd_workers_run(const struct command *c, int argc, char **argv)
+{
+    struct common common = {0};
+    int status = options_parse(c, NULL, 0, &common, argc, argv);
+    if (status < 0 && common.words.n)
+        status = usage_fail(c, "unexpected word %s", common.words.at[0]);
+    if (status < 0)
+        status = workers_show(&common);
+    words_free(&common.words);
+    return status;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* A small parser of long options, driven by tables. */
+#include "cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void words_add(struct words *w, const char *word)
+{
+    if (w->n == w->room) {
+        w->room = w->room ? 2 * w->room : 8;
+        w->at = memory_grow(w->at, w->room, sizeof *w->at);
+    }
+    w->at[w->n++] = word;
+}
+
+void words_free(struct words *w)
+{
+    free(w->at);
+    memset(w, 0, sizeof *w);
+}
+
+bool number_parse(const char *text, double *number)
+{
+    if (!*text || strspn(text, "+-.0123456789eE") != strlen(text))
+        return false;
+    char *end;
+    double x = strtod(text, &end);
+    if (*end || end == text || !isfinite(x))
+        return false;
+    *number = x;
+    return true;
+}
+
+bool count_parse(const char *text, int64_t *count)
+{
+    size_t sign = *text == '-' || *text == '+';
+    size_t digits = strspn(text + sign, "0123456789");
+    if (!digits || text[sign + digits])
+        return false;
+    errno = 0;
+    long long x = strtoll(text, NULL, 10);
+    if (errno)
+        return false;
+    *count = x;
+    return true;
+}
+
+int usage_fail(const struct command *c, const char *format, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    message("%s", text);
+    message("see stint %s --help", c->name);
+    return EXIT_USAGE;
+}
+
+static bool option_store(const struct option_row *row, const char *value)
+{
+    switch (row->kind) {
+    case OPTION_FLAG:
+        *(int *)row->to = 1;
+        return true;
+    case OPTION_TEXT:
+        *(const char **)row->to = value;
+        return true;
+    case OPTION_NUMBER:
+        return number_parse(value, row->to);
+    case OPTION_COUNT:
+        return count_parse(value, row->to);
+    case OPTION_WORDS:
+        words_add(row->to, value);
+        return true;
+    }
+    return false;
+}
+
+static const struct option_row *option_find(const struct option_row *rows,
+                                            size_t n, const char *name,
+                                            size_t len)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(rows[i].name) == len && !memcmp(rows[i].name, name, len))
+            return &rows[i];
+    return NULL;
+}
+
+/* One "--name[=value]", with the next word at hand. -1: go on. */
+static int option_take(const struct command *c, const struct option_row *row,
+                       const char *word, const char *next, int *used_next)
+{
+    const char *value = strchr(word, '=');
+    if (value)
+        value++;
+    if (row->kind == OPTION_FLAG) {
+        if (value)
+            return usage_fail(c, "--%s takes no value", row->name);
+    } else if (!value) {
+        if (!next)
+            return usage_fail(c, "--%s needs a value", row->name);
+        value = next;
+        *used_next = 1;
+    }
+    if (!option_store(row, value))
+        return usage_fail(c, "--%s: not a %snumber: %s", row->name,
+                          row->kind == OPTION_COUNT ? "whole " : "", value);
+    return -1;
+}
+
+int options_parse(const struct command *c, const struct option_row *rows,
+                  size_t n_rows, struct common *common, int argc, char **argv)
+{
+    const struct option_row all[] = {
+        {"url", OPTION_TEXT, &common->url},
+        {"namespace", OPTION_TEXT, &common->name_space},
+        {"json", OPTION_FLAG, &common->json},
+    };
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        if (!strcmp(word, "--")) {
+            while (++i < argc)
+                words_add(&common->words, argv[i]);
+            break;
+        }
+        if (word[0] != '-' || !word[1]) {
+            words_add(&common->words, word);
+            continue;
+        }
+        if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
+            usage_print(c, stdout);
+            return EXIT_DONE;
+        }
+        if (word[1] != '-')
+            return usage_fail(c, "unknown option %s", word);
+        size_t len = strcspn(word + 2, "=");
+        const struct option_row *row = option_find(rows, n_rows, word + 2, len);
+        if (!row)
+            row = option_find(all, sizeof all / sizeof *all, word + 2, len);
+        if (!row)
+            return usage_fail(c, "unknown option %.*s", (int)len + 2, word);
+        int used_next = 0;
+        const char *next = argc - i > 1 ? argv[i + 1] : NULL;
+        int status = option_take(c, row, word, next, &used_next);
+        if (status >= 0)
+            return status;
+        i += used_next;
+    }
+    return -1;
+}
+
+stint *common_open(const struct common *common, int *status)
+{
+    struct stint_options o = STINT_OPTIONS_INIT;
+    struct stint_err err = {0};
+    o.url = common->url;
+    o.name_space = common->name_space;
+    stint *s = stint_open(&o, &err);
+    if (!s)
+        *status = error_print(&err);
+    return s;
+}

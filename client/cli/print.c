@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages, times, text without control bytes, JSON and tables. */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+void *memory_new(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    if (!p) {
+        fputs("stint: out of memory\n", stderr);
+        exit(EXIT_FAILED);
+    }
+    return p;
+}
+
+void *memory_grow(void *old, size_t n, size_t size)
+{
+    void *p = size && n > SIZE_MAX / size ? NULL : realloc(old, n * size);
+    if (!p) {
+        fputs("stint: out of memory\n", stderr);
+        exit(EXIT_FAILED);
+    }
+    return p;
+}
+
+char *text_copy(const char *text, size_t len)
+{
+    char *copy = memory_new(len + 1, 1);
+    memcpy(copy, text, len);
+    return copy;
+}
+
+void message(const char *format, ...)
+{
+    char text[2048];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    flockfile(stderr);
+    fputs("stint: ", stderr);
+    text_print(stderr, text);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+int error_status(enum stint_code code)
+{
+    switch ((int)code) {
+    case STINT_OK:
+        return EXIT_DONE;
+    case STINT_INVALID:
+    case STINT_EXISTS:
+    case STINT_TOO_BIG:
+        return EXIT_USAGE;
+    case STINT_UNREACHABLE:
+    case STINT_UNKNOWN:
+    case STINT_LOADING:
+    case STINT_AUTH:
+    case STINT_TIMEOUT:
+    case STINT_MISCONF:
+    case STINT_OOM:
+    case STINT_READONLY:
+    case STINT_BUSY:
+        return EXIT_REDIS;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int error_print(const struct stint_err *err)
+{
+    message("%s", err->text[0] ? err->text : stint_code_text(err->code));
+    int status = error_status(err->code);
+    return status ? status : EXIT_FAILED;
+}
+
+void usage_print(const struct command *c, FILE *to)
+{
+    fputs(c->usage, to);
+    fputs("\nFor every command:\n"
+          "  --url URL         Redis; else STINT_URL, else an embedded one\n"
+          "  --namespace NS    start of all keys (stint)\n"
+          "  --json            print JSON\n"
+          "  -h, --help        this text\n",
+          to);
+}
+
+/* ---- Times ------------------------------------------------------------- */
+
+const char *time_text(int64_t ms, char text[TIME_TEXT_LEN])
+{
+    int64_t second = ms / 1000, rest = ms % 1000;
+    if (rest < 0) {
+        rest += 1000;
+        second--;
+    }
+    time_t t = (time_t)second;
+    struct tm tm;
+    char date[24];
+    if (!gmtime_r(&t, &tm) ||
+        !strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm))
+        snprintf(text, TIME_TEXT_LEN, "%" PRId64, ms);
+    else
+        snprintf(text, TIME_TEXT_LEN, "%s.%03dZ", date, (int)rest);
+    return text;
+}
+
+const char *age_text(int64_t ms, char text[TIME_TEXT_LEN])
+{
+    int64_t s = ms / 1000;
+    if (ms < 1000)
+        snprintf(text, TIME_TEXT_LEN, "%" PRId64 " ms", ms);
+    else if (s < 60)
+        snprintf(text, TIME_TEXT_LEN, "%" PRId64 ".%d s", s,
+                 (int)(ms % 1000 / 100));
+    else if (s < 3600)
+        snprintf(text, TIME_TEXT_LEN, "%" PRId64 "m%02ds", s / 60,
+                 (int)(s % 60));
+    else if (s < 86400)
+        snprintf(text, TIME_TEXT_LEN, "%" PRId64 "h%02dm", s / 3600,
+                 (int)(s / 60 % 60));
+    else
+        snprintf(text, TIME_TEXT_LEN, "%" PRId64 "d%02dh", s / 86400,
+                 (int)(s / 3600 % 24));
+    return text;
+}
+
+/* ---- Text -------------------------------------------------------------- */
+
+/* `indent` > 0: line feeds stay, the next line begins with so many blanks. */
+static size_t escaped_print(FILE *to, const char *text, int indent)
+{
+    size_t columns = 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (indent > 0 && *p == '\n') {
+            if (p[1])
+                fprintf(to, "\n%*s", indent, "");
+        } else if (indent > 0 && *p == '\t') {
+            fputc('\t', to);
+        } else if (*p < 0x20 || *p == 0x7f) {
+            fprintf(to, "\\x%02x", *p);
+            columns += 4;
+        } else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+            fprintf(to, "\\x%02x", p[1]); /* a control character in UTF-8 */
+            columns += 4;
+            p++;
+        } else {
+            fputc(*p, to);
+            columns += (*p & 0xc0) != 0x80;
+        }
+    }
+    return columns;
+}
+
+size_t text_print(FILE *to, const char *text)
+{
+    return escaped_print(to, text, 0);
+}
+
+void cell_print(const char *text, size_t width)
+{
+    size_t columns = text_print(stdout, text);
+    for (; columns < width; columns++)
+        fputc(' ', stdout);
+}
+
+enum { FIELD_WIDTH = 16 };
+
+void field_print(const char *key, const char *value)
+{
+    if (!value || !*value)
+        return;
+    cell_print(key, FIELD_WIDTH);
+    fputs("  ", stdout);
+    escaped_print(stdout, value, FIELD_WIDTH + 2);
+    fputc('\n', stdout);
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 character at p; 0: it is none. */
+static size_t utf8_len(const unsigned char *p)
+{
+    size_t n = *p < 0x80 ? 1
+               : *p >= 0xc2 && *p < 0xe0 ? 2
+               : *p >= 0xe0 && *p < 0xf0 ? 3
+               : *p >= 0xf0 && *p < 0xf5 ? 4
+                                         : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+        (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static void json_quote(const char *text)
+{
+    putchar('"');
+    const unsigned char *p = (const unsigned char *)text;
+    while (*p) {
+        size_t n = utf8_len(p);
+        if (!n) {
+            fputs("\\ufffd", stdout);
+            n = 1;
+        } else if (*p == '"' || *p == '\\') {
+            printf("\\%c", *p);
+        } else if (*p == '\n') {
+            fputs("\\n", stdout);
+        } else if (*p == '\t') {
+            fputs("\\t", stdout);
+        } else if (*p < 0x20 || *p == 0x7f) {
+            printf("\\u%04x", *p);
+        } else {
+            fwrite(p, 1, n, stdout);
+        }
+        p += n;
+    }
+    putchar('"');
+}
+
+static void json_key(struct json_out *j, const char *key)
+{
+    if (j->comma)
+        putchar(',');
+    j->comma = true;
+    if (key) {
+        json_quote(key);
+        putchar(':');
+    }
+}
+
+void json_open(struct json_out *j, const char *key, char bracket)
+{
+    json_key(j, key);
+    putchar(bracket);
+    j->comma = false;
+}
+
+void json_shut(struct json_out *j, char bracket)
+{
+    putchar(bracket);
+    j->comma = true;
+}
+
+void json_text(struct json_out *j, const char *key, const char *text)
+{
+    json_key(j, key);
+    if (text)
+        json_quote(text);
+    else
+        fputs("null", stdout);
+}
+
+void json_count(struct json_out *j, const char *key, int64_t n)
+{
+    json_key(j, key);
+    printf("%" PRId64, n);
+}
+
+void json_bool(struct json_out *j, const char *key, bool yes)
+{
+    json_key(j, key);
+    fputs(yes ? "true" : "false", stdout);
+}
+
+void json_time(struct json_out *j, const char *key, int64_t ms)
+{
+    char text[TIME_TEXT_LEN];
+    json_text(j, key, ms ? time_text(ms, text) : NULL);
+}
+
+/* The text goes out as it is, so that no number changes its digits; what is
+ * no JSON becomes a string. */
+void json_value(struct json_out *j, const char *key, const char *value)
+{
+    json_error_t error;
+    json_t *parsed = value ? json_loads(value,
+                                        JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                                        &error)
+                           : NULL;
+    if (!parsed) {
+        json_text(j, key, value);
+        return;
+    }
+    json_decref(parsed);
+    json_key(j, key);
+    for (; *value; value++)
+        putchar(*value == '\n' || *value == '\r' ? ' ' : *value);
+}
+
+static void runs_json(struct json_out *j, const struct stint_status *t)
+{
+    json_open(j, "runs", '[');
+    for (size_t i = 0; i < t->n_runs; i++) {
+        const struct stint_run_status *r = &t->runs[i];
+        json_open(j, NULL, '{');
+        json_text(j, "run_id", r->run_id);
+        json_text(j, "status", r->status);
+        json_text(j, "worker", r->worker);
+        json_time(j, "start_time", r->start_time_ms);
+        json_time(j, "stop_time", r->stop_time_ms);
+        json_value(j, "result", r->result);
+        json_text(j, "output", r->output);
+        json_text(j, "error", r->error);
+        json_shut(j, '}');
+    }
+    json_shut(j, ']');
+}
+
+void status_json(const struct stint_status *t, unsigned flags)
+{
+    struct json_out j = {false};
+    json_open(&j, NULL, '{');
+    json_text(&j, "id", t->id);
+    json_text(&j, "function", t->function);
+    json_text(&j, "task_name", t->task_name);
+    json_text(&j, "group_name", t->group_name);
+    json_text(&j, "status", t->status);
+    json_value(&j, "args", t->args);
+    json_value(&j, "vars", t->vars);
+    json_time(&j, "start_time", t->start_time_ms);
+    json_time(&j, "stop_time", t->stop_time_ms);
+    json_time(&j, "next_run_time", t->next_run_time_ms);
+    json_time(&j, "last_run_time", t->last_run_time_ms);
+    json_count(&j, "times_run", t->times_run);
+    json_count(&j, "times_failed", t->times_failed);
+    json_text(&j, "worker", t->worker);
+    json_text(&j, "reason", t->reason);
+    if (flags & STINT_WITH_OUTPUT) {
+        json_value(&j, "result", t->result);
+        json_text(&j, "output", t->output);
+        json_text(&j, "error", t->error);
+    }
+    if (flags & STINT_WITH_RUNS)
+        runs_json(&j, t);
+    json_shut(&j, '}');
+    putchar('\n');
+}
+
+/* ---- Tables ------------------------------------------------------------ */
+
+void table_add(struct table *t, const char *cell)
+{
+    if (t->n == t->room) {
+        t->room = t->room ? 2 * t->room : 64;
+        t->cells = memory_grow(t->cells, t->room, sizeof *t->cells);
+    }
+    if (!cell || !*cell)
+        cell = "-";
+    t->cells[t->n++] = text_copy(cell, strlen(cell));
+}
+
+void table_add_count(struct table *t, int64_t n)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, n);
+    table_add(t, text);
+}
+
+static size_t text_columns(const char *text)
+{
+    size_t columns = 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        columns += *p < 0x20 || *p == 0x7f ? 4 : (*p & 0xc0) != 0x80;
+    return columns;
+}
+
+void table_print(const struct table *t)
+{
+    size_t *width = memory_new(t->columns, sizeof *width);
+    for (size_t i = 0; i < t->n; i++) {
+        size_t columns = text_columns(t->cells[i]);
+        if (columns > width[i % t->columns])
+            width[i % t->columns] = columns;
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        bool last = i % t->columns == t->columns - 1;
+        cell_print(t->cells[i], last ? 0 : width[i % t->columns] + 2);
+        if (last)
+            putchar('\n');
+    }
+    free(width);
+}
+
+void table_free(struct table *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->cells[i]);
+    free(t->cells);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the URL of a Redis. The URL is cut into slices first (user, password,
+ * host, port, path, db), then each slice is decoded and checked, so that a
+ * message can say which part is wrong. A message never repeats the URL: it may
+ * hold a password. */
+#include "conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "embedded.h"
+#include "err.h"
+
+struct slice {
+    const char *at;
+    size_t len;
+};
+
+static struct slice slice_to(const char *at, const char *end)
+{
+    struct slice s = {at, (size_t)(end - at)};
+    return s;
+}
+
+/* Everything up to the first of `stops`, or to the end. */
+static struct slice slice_until(const char *at, const char *stops)
+{
+    return slice_to(at, at + strcspn(at, stops));
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static int slice_decode(struct slice s, char *out, size_t cap,
+                        const char *what, struct stint_err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        int c = (unsigned char)s.at[i];
+        if (c == '%') {
+            int hi = i + 2 < s.len ? hex_value(s.at[i + 1]) : -1;
+            int lo = hi >= 0 ? hex_value(s.at[i + 2]) : -1;
+            if (hi < 0 || lo < 0)
+                return err_set(err, STINT_INVALID, "the %s of the URL has a %% "
+                               "that two hex digits do not follow", what);
+            c = hi * 16 + lo;
+            i += 2;
+        }
+        if (c == 0)
+            return err_set(err, STINT_INVALID,
+                           "the %s of the URL has a NUL in it", what);
+        if (n + 1 >= cap)
+            return err_set(err, STINT_INVALID, "the %s of the URL is too long "
+                           "(at most %zu bytes)", what, cap - 1);
+        out[n++] = (char)c;
+    }
+    out[n] = '\0';
+    return 0;
+}
+
+static int slice_number(struct slice s, int min, int max, int *value,
+                        const char *what, struct stint_err *err)
+{
+    long n = 0;
+    int ok = s.len > 0 && s.len <= 6;
+
+    for (size_t i = 0; ok && i < s.len; i++) {
+        ok = s.at[i] >= '0' && s.at[i] <= '9';
+        n = n * 10 + (s.at[i] - '0');
+    }
+    if (!ok || n < min || n > max)
+        return err_set(err, STINT_INVALID, "the %s of the URL must be a number "
+                       "from %d to %d", what, min, max);
+    *value = (int)n;
+    return 0;
+}
+
+static int conf_read_user(struct conf *c, struct slice info, struct slice *user,
+                          struct stint_err *err)
+{
+    const char *colon = memchr(info.at, ':', info.len);
+
+    if (!colon)
+        return err_set(err, STINT_INVALID, "the URL has a user without a "
+                       "password (a password alone is written :PASSWORD@)");
+    *user = slice_to(info.at, colon);
+    struct slice pass = slice_to(colon + 1, info.at + info.len);
+    if (slice_decode(*user, c->user, sizeof(c->user), "user", err) ||
+        slice_decode(pass, c->password, sizeof(c->password), "password", err))
+        return -1;
+    if (*c->user && !*c->password)
+        return err_set(err, STINT_INVALID,
+                       "the URL has a user with an empty password");
+    return 0;
+}
+
+/* "?db=N" is the only query there is. */
+static int conf_read_query(struct conf *c, const char *at,
+                           struct stint_err *err)
+{
+    if (!*at)
+        return 0;
+    if (strncmp(at, "?db=", 4))
+        return err_set(err, STINT_INVALID, "the URL ends with something "
+                       "unknown (only ?db=NUMBER is)");
+    at += 4;
+    return slice_number(slice_until(at, ""), 0, 999999, &c->db, "db", err);
+}
+
+static int conf_read_port(struct conf *c, const char *at, const char *end,
+                          struct stint_err *err)
+{
+    if (at == end)
+        return 0;
+    if (*at != ':')
+        return err_set(err, STINT_INVALID, "after the host of the URL a "
+                       ":PORT or a /DB is expected");
+    return slice_number(slice_to(at + 1, end), 1, 65535, &c->port, "port", err);
+}
+
+static int conf_read_host(struct conf *c, struct slice hostport,
+                          struct stint_err *err)
+{
+    const char *end = hostport.at + hostport.len;
+    struct slice host;
+    const char *rest;
+
+    if (hostport.len > 0 && *hostport.at == '[') {
+        rest = memchr(hostport.at, ']', hostport.len);
+        if (!rest)
+            return err_set(err, STINT_INVALID,
+                           "the host of the URL has a [ without a ]");
+        host = slice_to(hostport.at + 1, rest++);
+    } else {
+        rest = memchr(hostport.at, ':', hostport.len);
+        if (!rest)
+            rest = end;
+        host = slice_to(hostport.at, rest);
+    }
+    if (host.len == 0)
+        return err_set(err, STINT_INVALID, "the URL has no host");
+    if (slice_decode(host, c->host, sizeof(c->host), "host", err))
+        return -1;
+    return conf_read_port(c, rest, end, err);
+}
+
+static const char *slice_rfind(struct slice s, char c)
+{
+    for (size_t i = s.len; i > 0; i--)
+        if (s.at[i - 1] == c)
+            return s.at + i - 1;
+    return NULL;
+}
+
+/* user:password@ before the rest of the authority; cuts it off. */
+static int conf_cut_user(struct conf *c, struct slice *authority,
+                         struct slice *user, struct stint_err *err)
+{
+    const char *at = slice_rfind(*authority, '@');
+
+    if (!at)
+        return 0;
+    if (conf_read_user(c, slice_to(authority->at, at), user, err))
+        return -1;
+    *authority = slice_to(at + 1, authority->at + authority->len);
+    return 0;
+}
+
+static void conf_show(struct conf *c, struct slice user)
+{
+    const char *stars = *c->password ? ":***@" : "";
+    int len = user.len < 60 ? (int)user.len : 60;
+
+    if (*c->path)
+        snprintf(c->shown, sizeof(c->shown), c->db ? "unix://%.*s%s%s?db=%d"
+                 : "unix://%.*s%s%s", len, user.at, stars, c->path, c->db);
+    else
+        snprintf(c->shown, sizeof(c->shown), strchr(c->host, ':')
+                 ? "redis://%.*s%s[%s]:%d/%d" : "redis://%.*s%s%s:%d/%d", len,
+                 user.at, stars, c->host, c->port, c->db);
+}
+
+static int conf_parse_tcp(struct conf *c, const char *at, struct stint_err *err)
+{
+    struct slice user = {"", 0};
+    struct slice authority = slice_until(at, "/?#");
+
+    at += authority.len;
+    if (conf_cut_user(c, &authority, &user, err) ||
+        conf_read_host(c, authority, err))
+        return -1;
+    if (*at == '/') {
+        struct slice db = slice_until(++at, "?#");
+        if (db.len > 0 && slice_number(db, 0, 999999, &c->db, "db", err))
+            return -1;
+        at += db.len;
+    }
+    if (conf_read_query(c, at, err))
+        return -1;
+    conf_show(c, user);
+    return 0;
+}
+
+static int conf_parse_unix(struct conf *c, const char *at,
+                           struct stint_err *err)
+{
+    struct slice user = {"", 0};
+    struct slice authority = slice_until(at, "/?#");
+
+    at += authority.len;
+    if (conf_cut_user(c, &authority, &user, err))
+        return -1;
+    if (authority.len > 0 || *at != '/')
+        return err_set(err, STINT_INVALID, "the path of a unix:// URL must "
+                       "start with / (unix:///path)");
+    struct slice path = slice_until(at, "?#");
+    at += path.len;
+    if (slice_decode(path, c->path, sizeof(c->path), "path", err) ||
+        conf_read_query(c, at, err))
+        return -1;
+    conf_show(c, user);
+    return 0;
+}
+
+static const char *scheme_skip(const char *url, const char *scheme)
+{
+    size_t n = strlen(scheme);
+    return strncmp(url, scheme, n) ? NULL : url + n;
+}
+
+static int conf_refuse_scheme(const char *url, struct stint_err *err)
+{
+    static const char *const later[] = {"rediss://", "redis+sentinel://",
+                                        "redis+cluster://"};
+
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+        if (scheme_skip(url, later[i]))
+            return err_set(err, STINT_INVALID, "%s URLs are not supported by "
+                           "this version; use redis:// or unix://", later[i]);
+    return err_set(err, STINT_INVALID, "the URL of Redis must start with "
+                   "redis:// or unix://");
+}
+
+int conf_parse_url(struct conf *c, const char *url, struct stint_err *err)
+{
+    const char *rest;
+
+    memset(c, 0, sizeof(*c));
+    c->port = 6379;
+    if ((rest = scheme_skip(url, "redis://")))
+        return conf_parse_tcp(c, rest, err);
+    if ((rest = scheme_skip(url, "unix://")))
+        return conf_parse_unix(c, rest, err);
+    return conf_refuse_scheme(url, err);
+}
+
+int conf_resolve(struct conf *c, const char *url, struct stint_err *err)
+{
+    char embedded[600];
+
+    if (!url || !*url)
+        url = getenv("STINT_URL");
+    if (!url || !*url) {
+        if (embedded_start(embedded, sizeof(embedded), err))
+            return -1;
+        url = embedded;
+    }
+    return conf_parse_url(c, url, err);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Every limit of the program, with its reason. Lua's twins stand at the top
+ * of lua/prelude.lua. */
+#ifndef STINT_CORE_LIMITS_H
+#define STINT_CORE_LIMITS_H
+
+#define PAYLOAD_BYTES_MAX   (1024 * 1024) /* a task's JSON: Redis stays quick */
+#define RESULT_BYTES_MAX    (256 * 1024)  /* a run's result */
+#define OUTPUT_BYTES_MAX    (64 * 1024)   /* a run's stdout, and its stderr */
+#define ERROR_BYTES_MAX     1000          /* a run's error text */
+#define JSON_DEPTH_MAX      64            /* recursion of JSON walkers */
+#define GROUPS_MAX          64            /* groups a worker serves */
+#define FUNCTIONS_MAX       256           /* functions a worker knows */
+#define CONCURRENCY_MAX     1000          /* runs of a worker at once */
+#define HELD_MAX            5000          /* tasks a worker holds, all told */
+#define BATCH_TASKS_MAX     250           /* tasks a script call: 250 * 4
+                                             values stay below unpack's 1,000 */
+#define BATCH_BYTES_MAX     (4 * 1024 * 1024) /* a script call's arguments */
+#define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
+#define REPLY_BYTES_MAX     (64 * 1024 * 1024)
+#define LEASE_HEARTBEATS    2             /* lease = 2.5 heartbeats, in halves: */
+#define LEASE_MS(hb_ms)     ((hb_ms) * 5 / 2)
+#define REAP_TASKS_MAX      500           /* tasks a reaper's step moves */
+
+#endif

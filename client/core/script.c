@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* How a call reaches the rules. The first argument is the protocol, the second
+ * the time: 0, Redis's own. A library that is missing, or another one than
+ * ours, is loaded; who called meanwhile hears NOSCRIPT and calls again. */
+#include "script.h"
+
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "limits.h"
+#include "lua_scripts.h"
+
+struct script_wait {
+    struct script_caller *c;
+    script_done_fn fn;
+    void *arg;
+};
+
+void script_caller_init(struct script_caller *c, struct store *store,
+                        const char *name_space)
+{
+    *c = (struct script_caller){.store = store};
+    snprintf(c->base, sizeof(c->base), "%s",
+             name_space != NULL ? name_space : "stint");
+}
+
+static struct script_wait *script_wait_new(struct script_caller *c,
+                                           script_done_fn fn, void *arg)
+{
+    struct script_wait *w = malloc(sizeof(*w));
+    if (w != NULL)
+        *w = (struct script_wait){c, fn, arg};
+    return w;
+}
+
+static int reply_is_missing(const struct redisReply *r)
+{
+    return r->type == REDIS_REPLY_ERROR &&
+           (strncmp(r->str, "NOSCRIPT", 8) == 0 ||
+            strncmp(r->str, "ERR Function not found", 22) == 0);
+}
+
+static void script_ignore(const struct redisReply *reply,
+                          const struct stint_err *err, void *arg)
+{
+    (void)reply, (void)err, (void)arg; /* the next call will tell */
+}
+
+static void script_on_reply(const struct redisReply *reply,
+                            const struct stint_err *why, void *arg)
+{
+    struct script_wait w = *(struct script_wait *)arg;
+    struct stint_err err = {0};
+    free(arg);
+    if (reply == NULL) {
+        w.fn(NULL, why, w.arg);
+        return;
+    }
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0) {
+        w.fn(reply, NULL, w.arg);
+        return;
+    }
+    if (reply_is_missing(reply)) {
+        script_load(w.c, script_ignore, NULL);
+        err_set(&err, STINT_NOSCRIPT, "%.150s", reply->str);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        err_from_reply(&err, reply->str, reply->len);
+    } else {
+        err_set(&err, STINT_PROTOCOL, "a reply that makes no sense");
+    }
+    w.fn(NULL, &err, w.arg);
+}
+
+void script_call(struct script_caller *c, enum script_id id, const char *group,
+                 const struct args *args, script_done_fn fn, void *arg)
+{
+    char key[2 * STINT_NAME_LEN + 16], name[64];
+    struct stint_err err = {0};
+    struct args a;
+    args_init(&a);
+    if (group != NULL)
+        snprintf(key, sizeof(key), "{%s:%s}", c->base, group);
+    else
+        snprintf(key, sizeof(key), "{%s}", c->base);
+    snprintf(name, sizeof(name), "stint_%s", lua_scripts[id].name);
+    args_add_str(&a, c->no_functions ? "EVALSHA" : "FCALL");
+    args_add_str(&a, c->no_functions ? lua_scripts[id].sha1 : name);
+    args_add_str(&a, "1");
+    args_add_str(&a, key);
+    args_add_str(&a, SCRIPT_PROTOCOL);
+    args_add_str(&a, "0");
+    for (int i = 0; i < args->n; i++)
+        args_add(&a, args->argv[i], args->len[i]);
+    struct script_wait *w = script_wait_new(c, fn, arg);
+    if (a.failed || args->failed || w == NULL) {
+        free(w);
+        err_set(&err, STINT_NOMEM, "out of memory");
+        fn(NULL, &err, arg);
+    } else {
+        store_call(c->store, a.n, a.argv, a.len, script_on_reply, w);
+    }
+    args_close(&a);
+}
+
+void script_command(struct script_caller *c, const struct args *args,
+                    store_reply_fn fn, void *arg)
+{
+    store_call(c->store, args->n, args->argv, args->len, fn, arg);
+}
+
+/* ---- Loading ------------------------------------------------------------ */
+
+/* Loaded: tell the caller as if it had asked for one element. */
+static void script_on_loaded(const struct redisReply *reply,
+                             const struct stint_err *why, void *arg)
+{
+    struct script_wait w = *(struct script_wait *)arg;
+    struct stint_err err = {0};
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+        if (strncmp(reply->str, "ERR unknown command", 19) == 0 &&
+            !w.c->no_functions) {
+            w.c->no_functions = 1; /* Redis 6: the same rules as scripts */
+            script_load(w.c, w.fn, w.arg);
+            free(arg);
+            return;
+        }
+        err_from_reply(&err, reply->str, reply->len);
+        err_wrap(&err, "cannot load Stint's functions into Redis");
+        why = &err;
+    }
+    free(arg);
+    w.fn(why != NULL ? NULL : reply, why, w.arg);
+}
+
+static void script_load_library(struct script_caller *c,
+                                struct script_wait *w)
+{
+    const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", lua_library};
+    const size_t len[] = {8, 4, 7, lua_library_len};
+    store_call(c->store, 4, argv, len, script_on_loaded, w);
+}
+
+static void script_load_each(struct script_caller *c, struct script_wait *w)
+{
+    for (size_t i = 0; i < lua_scripts_n; i++) {
+        const char *argv[] = {"SCRIPT", "LOAD", lua_scripts[i].text};
+        const size_t len[] = {6, 4, lua_scripts[i].len};
+        int last = i + 1 == lua_scripts_n;
+        store_call(c->store, 3, argv, len,
+                   last ? script_on_loaded : script_ignore, last ? w : NULL);
+    }
+}
+
+/* What library is there? */
+static void script_on_version(const struct redisReply *reply,
+                              const struct stint_err *why, void *arg)
+{
+    struct script_wait *w = arg;
+    struct script_caller *c = w->c;
+    if (reply == NULL) {
+        script_done_fn fn = w->fn;
+        void *fn_arg = w->arg;
+        free(w);
+        fn(NULL, why, fn_arg);
+        return;
+    }
+    size_t len;
+    if (reply->type == REDIS_REPLY_ARRAY &&
+        strcmp(reply_str(reply, 2, &len), lua_library_sha1) == 0) {
+        script_on_loaded(reply, NULL, w);
+        return;
+    }
+    /* Missing or another one; a real refusal shows again at the load. */
+    if (c->no_functions)
+        script_load_each(c, w);
+    else
+        script_load_library(c, w);
+}
+
+void script_load(struct script_caller *c, script_done_fn fn, void *arg)
+{
+    struct stint_err err = {0};
+    struct script_wait *w = script_wait_new(c, fn, arg);
+    if (w == NULL) {
+        err_set(&err, STINT_NOMEM, "out of memory");
+        fn(NULL, &err, arg);
+        return;
+    }
+    char key[STINT_NAME_LEN + 16];
+    snprintf(key, sizeof(key), "{%s}", c->base);
+    const char *argv[] = {c->no_functions ? "EVALSHA" : "FCALL",
+                          c->no_functions ? lua_scripts[SCRIPT_FLEET_LIST].sha1
+                                          : "stint_fleet_list",
+                          "1", key, SCRIPT_PROTOCOL, "0"};
+    size_t len[6];
+    for (int i = 0; i < 6; i++)
+        len[i] = strlen(argv[i]);
+    store_call(c->store, 6, argv, len, script_on_version, w);
+}
+
+int script_wake_key(const struct script_caller *c, char *key, size_t cap,
+                    const char *group, const char *function)
+{
+    return snprintf(key, cap, "{%s:%s}:wake%s%s", c->base, group,
+                    function != NULL ? ":" : "",
+                    function != NULL ? function : "");
+}
+
+/* ---- Replies ------------------------------------------------------------ */
+
+size_t reply_n(const struct redisReply *r)
+{
+    return r != NULL && r->type == REDIS_REPLY_ARRAY ? r->elements : 0;
+}
+
+const struct redisReply *reply_at(const struct redisReply *r, size_t i)
+{
+    return i < reply_n(r) ? r->element[i] : NULL;
+}
+
+const char *reply_str(const struct redisReply *r, size_t i, size_t *len)
+{
+    const struct redisReply *e = reply_at(r, i);
+    if (e == NULL || e->type != REDIS_REPLY_STRING) {
+        *len = 0;
+        return "";
+    }
+    *len = e->len;
+    return e->str;
+}
+
+int64_t reply_i64(const struct redisReply *r, size_t i)
+{
+    size_t len;
+    const char *s = reply_str(r, i, &len);
+    return strtoll(s, NULL, 10);
+}

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/* The store on an event loop. hiredis formats, reads and writes on a plain
+ * non-blocking context; the list of outstanding calls is ours, not that of
+ * redisAsyncContext, so that dropping a connection is simple at any moment,
+ * also from inside a callback: the calls move to the list of failed ones, the
+ * events and the context go at once, and the reading loop sees by the
+ * generation number that its connection is gone. Failed calls are told from
+ * the loop by the event `soon`. One timer serves every state: the back-off,
+ * the time to connect, and the deadline of the oldest call. */
+#include <errno.h>
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+#include <hiredis/sds.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "clock.h"
+#include "err.h"
+#include "limits.h"
+#include "store.h"
+#include "store_net.h"
+
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 5000
+#define BACKOFF_AUTH_MS 1000
+
+enum async_state { ASYNC_DOWN, ASYNC_CONNECTING, ASYNC_HELLO, ASYNC_READY };
+
+struct store_async {
+    struct store base;
+    struct conf conf;
+    struct event_base *events;
+    int64_t deadline_ms;
+    store_state_fn on_state;
+    void *arg;
+
+    enum async_state state;
+    redisContext *c;
+    unsigned gen;             /* counts connections */
+    struct event *readable, *writable; /* of c */
+    struct event *timer, *soon;
+    int64_t connect_until_ms;
+    enum hello step;          /* next step of the handshake */
+    uint64_t queued;          /* bytes ever given to c */
+
+    struct calls calls;       /* in the order of their replies */
+    struct calls failed;      /* to be told from the loop */
+    struct stint_err why;     /* why there is no connection */
+    enum stint_code told;     /* what on_state heard last; OK: connected */
+    int tell_lost;            /* on_state has to hear of why */
+    int attempts;             /* since it last worked */
+    uint64_t random;
+    int busy;                 /* frames of ours below a callback */
+    int closing;
+};
+
+static void async_connect(struct store_async *s);
+
+static void timer_set(struct store_async *s, int64_t ms)
+{
+    ms = ms < 0 ? 0 : ms;
+    struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+    event_add(s->timer, &tv);
+}
+
+static uint64_t random_next(struct store_async *s)
+{
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return s->random;
+}
+
+/* Full jitter: anything up to 50 ms doubled for each attempt, at most 5 s. */
+static int64_t backoff_ms(struct store_async *s)
+{
+    int64_t max = BACKOFF_MIN_MS;
+
+    for (int i = 0; i < s->attempts && max < BACKOFF_MAX_MS; i++)
+        max *= 2;
+    max = max < BACKOFF_MAX_MS ? max : BACKOFF_MAX_MS;
+    s->attempts++;
+    int64_t ms = 1 + (int64_t)(random_next(s) % (uint64_t)max);
+    return s->why.code == STINT_AUTH ? ms + BACKOFF_AUTH_MS : ms;
+}
+
+/* ---- Losing a connection ------------------------------------------------ */
+
+static void async_hangup(struct store_async *s)
+{
+    if (s->readable)
+        event_free(s->readable);
+    if (s->writable)
+        event_free(s->writable);
+    s->readable = s->writable = NULL;
+    if (s->c)
+        redisFree(s->c);
+    s->c = NULL;
+    s->gen++;
+    s->state = ASYNC_DOWN;
+}
+
+/* Our own calls, of the handshake, have no fn and are forgotten. */
+static void async_fail_all(struct store_async *s)
+{
+    size_t left = s->c && s->c->obuf ? sdslen(s->c->obuf) : 0;
+    uint64_t written = s->queued - left;
+
+    while (s->calls.n > 0) {
+        struct call call = calls_pop(&s->calls);
+        call.failed = call.begin < written ? STINT_UNKNOWN : STINT_UNREACHABLE;
+        if (call.fn)
+            calls_push(&s->failed, &call);
+    }
+}
+
+/* Everything outstanding fails; a new attempt follows after wait_ms, or after
+ * the back-off if that is -1. */
+static void async_drop(struct store_async *s, const struct stint_err *why,
+                       int64_t wait_ms)
+{
+    async_fail_all(s);
+    async_hangup(s);
+    s->why = *why;
+    if (s->closing)
+        return;
+    s->tell_lost = s->tell_lost || s->told != why->code;
+    event_active(s->soon, EV_TIMEOUT, 1);
+    timer_set(s, wait_ms < 0 ? backoff_ms(s) : wait_ms);
+}
+
+static void async_drop_text(struct store_async *s, enum stint_code code,
+                            const char *text)
+{
+    struct stint_err why = {0};
+
+    err_set(&why, code, "%s Redis at %.100s: %.60s", s->state == ASYNC_READY
+            ? "lost" : "cannot reach", s->conf.shown, text);
+    async_drop(s, &why, -1);
+}
+
+/* ---- Telling ------------------------------------------------------------ */
+
+static void async_free(struct store_async *s)
+{
+    if (s->timer)
+        event_free(s->timer);
+    if (s->soon)
+        event_free(s->soon);
+    calls_close(&s->calls);
+    calls_close(&s->failed);
+    free(s);
+}
+
+static void async_tell_state(struct store_async *s, int connected)
+{
+    struct stint_err why = s->why;
+
+    s->tell_lost = 0;
+    s->told = connected ? STINT_OK : why.code;
+    if (s->on_state && !s->closing)
+        s->on_state(connected, connected ? NULL : &why, s->arg);
+}
+
+static void async_tell_failed(struct store_async *s)
+{
+    struct call call = calls_pop(&s->failed);
+    struct stint_err err = {0};
+
+    err_set(&err, call.failed, "%s", s->why.code ? s->why.text
+            : stint_code_text(call.failed));
+    call.fn(NULL, &err, call.arg);
+}
+
+/* Leaves a frame of ours; the last one does the close that waited for it. */
+static void async_leave(struct store_async *s)
+{
+    if (--s->busy > 0 || !s->closing)
+        return;
+    s->busy++;
+    while (s->failed.n > 0)
+        async_tell_failed(s);
+    async_free(s);
+}
+
+/* What fails while this runs is told the next time: no endless loop here. */
+static void async_on_soon(evutil_socket_t fd, short what, void *arg)
+{
+    struct store_async *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->busy++;
+    if (s->tell_lost && s->state != ASYNC_READY)
+        async_tell_state(s, 0);
+    for (size_t n = s->failed.n; n > 0 && !s->closing; n--)
+        async_tell_failed(s);
+    if (s->failed.n > 0 && !s->closing)
+        event_active(s->soon, EV_TIMEOUT, 1);
+    async_leave(s);
+}
+
+/* ---- Sending ------------------------------------------------------------ */
+
+static int async_send(struct store_async *s, int argc, const char *const *argv,
+                      const size_t *argv_len, store_reply_fn fn, void *arg)
+{
+    struct call call = {.fn = fn, .arg = arg, .sent_ms = clock_mono_ms(),
+                        .begin = s->queued};
+    size_t before = sdslen(s->c->obuf);
+
+    /* hiredis forgot the const: it does not write to argv. */
+    if (redisAppendCommandArgv(s->c, argc, (const char **)(size_t)argv,
+                               argv_len) != REDIS_OK)
+        return -1;
+    s->queued += sdslen(s->c->obuf) - before;
+    calls_push(&s->calls, &call);
+    event_add(s->writable, NULL);
+    return 0;
+}
+
+static void async_call(struct store *base, int argc, const char *const *argv,
+                       const size_t *argv_len, store_reply_fn fn, void *arg)
+{
+    struct store_async *s = (struct store_async *)base;
+    int is_first = s->calls.n == 0;
+
+    if (s->state == ASYNC_READY && !s->closing &&
+        !async_send(s, argc, argv, argv_len, fn, arg)) {
+        if (is_first && s->deadline_ms > 0)
+            timer_set(s, s->deadline_ms);
+        return;
+    }
+    struct call call = {.fn = fn, .arg = arg, .failed = STINT_UNREACHABLE};
+    calls_push(&s->failed, &call);
+    if (!s->closing)
+        event_active(s->soon, EV_TIMEOUT, 1);
+}
+
+/* ---- The handshake ------------------------------------------------------ */
+
+static void async_hello_next(struct store_async *s)
+{
+    for (; s->step < HELLO_N; s->step++) {
+        const char *argv[3];
+        char db[16];
+        int argc = hello_argv(&s->conf, s->step, argv, db);
+        if (argc == 0)
+            continue;
+        if (async_send(s, argc, argv, NULL, NULL, NULL))
+            async_drop_text(s, STINT_NOMEM, "out of memory");
+        return;
+    }
+    s->state = ASYNC_READY;
+    event_del(s->timer);
+    if (s->tell_lost)
+        async_tell_state(s, 0);
+    if (s->state == ASYNC_READY && !s->closing)
+        async_tell_state(s, 1);
+}
+
+static void async_hello_reply(struct store_async *s, const redisReply *reply)
+{
+    struct stint_err why = {0};
+
+    if (hello_check(&s->conf, s->step, reply, &why)) {
+        async_drop(s, &why, -1);
+        return;
+    }
+    s->step++;
+    async_hello_next(s);
+}
+
+/* ---- Events of the connection ------------------------------------------- */
+
+static void async_reply(struct store_async *s, redisReply *reply)
+{
+    struct call call = calls_pop(&s->calls);
+    unsigned gen = s->gen;
+
+    if (!call.fn) {
+        async_hello_reply(s, reply);
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ERROR)
+        s->attempts = 0;
+    int is_fatal = reply_is_fatal(reply);
+    struct stint_err why = {0};
+    if (is_fatal)
+        err_from_reply(&why, reply->str, reply->len);
+    call.fn(reply, NULL, call.arg);
+    if (is_fatal && gen == s->gen && !s->closing)
+        async_drop(s, &why, -1);
+}
+
+static void async_read(struct store_async *s)
+{
+    unsigned gen = s->gen;
+    void *reply = NULL;
+
+    if (redisBufferRead(s->c) != REDIS_OK) {
+        async_drop_text(s, s->state == ASYNC_READY ? STINT_UNKNOWN
+                        : STINT_UNREACHABLE, s->c->errstr);
+        return;
+    }
+    for (;;) {
+        if (redisGetReplyFromReader(s->c, &reply) != REDIS_OK) {
+            async_drop_text(s, STINT_UNREACHABLE, s->c->errstr);
+            return;
+        }
+        if (!reply)
+            return;
+        if (s->calls.n == 0) { /* a farewell nobody asked for */
+            freeReplyObject(reply);
+            async_drop_text(s, STINT_UNREACHABLE, "unexpected reply");
+            return;
+        }
+        async_reply(s, reply);
+        freeReplyObject(reply);
+        if (gen != s->gen)
+            return;
+    }
+}
+
+static void async_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct store_async *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->busy++;
+    async_read(s);
+    async_leave(s);
+}
+
+static void async_connected(struct store_async *s)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    if (getsockopt(s->c->fd, SOL_SOCKET, SO_ERROR, &error, &len))
+        error = errno;
+    if (error) {
+        async_drop_text(s, STINT_UNREACHABLE, strerror(error));
+        return;
+    }
+    s->state = ASYNC_HELLO;
+    s->step = HELLO_AUTH;
+    event_add(s->readable, NULL);
+    async_hello_next(s);
+}
+
+static void async_write(struct store_async *s)
+{
+    struct net_sigpipe hold;
+    int done = 0;
+
+    net_sigpipe_hold(&hold);
+    int rc = redisBufferWrite(s->c, &done);
+    net_sigpipe_release(&hold);
+    if (rc != REDIS_OK)
+        async_drop_text(s, STINT_UNREACHABLE, s->c->errstr);
+    else if (!done)
+        event_add(s->writable, NULL);
+}
+
+static void async_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct store_async *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->busy++;
+    if (s->state == ASYNC_CONNECTING)
+        async_connected(s);
+    else
+        async_write(s);
+    async_leave(s);
+}
+
+static void async_connect(struct store_async *s)
+{
+    const struct conf *conf = &s->conf;
+
+    s->c = *conf->path ? redisConnectUnixNonBlock(conf->path)
+                       : redisConnectNonBlock(conf->host, conf->port);
+    if (!s->c || s->c->err) {
+        async_drop_text(s, STINT_UNREACHABLE, s->c ? s->c->errstr
+                        : "out of memory");
+        return;
+    }
+    net_tune(s->c->fd, !*conf->path);
+    s->queued = 0;
+    s->state = ASYNC_CONNECTING;
+    s->readable = event_new(s->events, s->c->fd, EV_READ | EV_PERSIST,
+                            async_on_readable, s);
+    s->writable = event_new(s->events, s->c->fd, EV_WRITE, async_on_writable,
+                            s);
+    check(s->readable && s->writable);
+    event_add(s->writable, NULL);
+    timer_set(s, CALL_DEADLINE_MS);
+}
+
+/* The oldest call is late: what has come meanwhile is read first, in case it
+ * was this process that slept. */
+static void async_deadline(struct store_async *s)
+{
+    unsigned gen = s->gen;
+
+    if (s->calls.n > 0 && net_is_dead(s->c->fd))
+        async_read(s);
+    if (gen != s->gen || s->closing || s->calls.n == 0 || !s->deadline_ms)
+        return;
+    int64_t left = calls_peek(&s->calls, 0)->sent_ms + s->deadline_ms -
+                   clock_mono_ms();
+    if (left > 0)
+        timer_set(s, left);
+    else
+        async_drop_text(s, STINT_UNKNOWN, "no reply in time");
+}
+
+static void async_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct store_async *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->busy++;
+    if (s->state == ASYNC_DOWN)
+        async_connect(s);
+    else if (s->state == ASYNC_READY)
+        async_deadline(s);
+    else
+        async_drop_text(s, STINT_UNREACHABLE, "no answer in time");
+    async_leave(s);
+}
+
+/* ---- Opening, closing --------------------------------------------------- */
+
+static void async_close(struct store *base)
+{
+    struct store_async *s = (struct store_async *)base;
+    struct stint_err why = {0};
+
+    err_set(&why, STINT_CLOSED, "the connection was closed");
+    s->closing = 1;
+    event_del(s->timer);
+    event_del(s->soon);
+    async_drop(s, &why, -1);
+    s->busy++;
+    async_leave(s);
+}
+
+void store_async_reset(struct store *base)
+{
+    struct store_async *s = (struct store_async *)base;
+    struct stint_err why = {0};
+
+    if (s->state != ASYNC_READY || s->closing)
+        return;
+    err_set(&why, STINT_UNREACHABLE, "the connection is made anew");
+    async_drop(s, &why, 0);
+}
+
+static const struct store_ops async_ops = {async_call, NULL, async_close};
+
+struct store *store_async_open(const struct conf *conf,
+                               struct event_base *base, int64_t deadline_ms,
+                               store_state_fn on_state, void *arg,
+                               struct stint_err *err)
+{
+    struct store_async *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
+    s->base.ops = &async_ops;
+    s->conf = *conf;
+    s->events = base;
+    s->deadline_ms = deadline_ms;
+    s->on_state = on_state;
+    s->arg = arg;
+    err_set(&s->why, STINT_UNREACHABLE, "not connected to Redis yet");
+    if (getrandom(&s->random, sizeof(s->random), GRND_NONBLOCK) < 0)
+        s->random = (uint64_t)clock_mono_us();
+    s->random |= 1;
+    s->timer = event_new(base, -1, 0, async_on_timer, s);
+    s->soon = event_new(base, -1, 0, async_on_soon, s);
+    if (!s->timer || !s->soon) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        async_free(s);
+        return NULL;
+    }
+    timer_set(s, 0);
+    return &s->base;
+}

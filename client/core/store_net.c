@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts both stores share. The calls are a ring that doubles; the
+ * handshake is a table of steps, so that the blocking store can go through it
+ * in a loop and the other one reply by reply. */
+#include "store_net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "err.h"
+
+static void calls_grow(struct calls *q)
+{
+    size_t cap = q->cap ? q->cap * 2 : 64;
+    struct call *at = malloc(cap * sizeof(*at));
+
+    check(at);
+    for (size_t i = 0; i < q->n; i++)
+        at[i] = *calls_peek(q, i);
+    free(q->at);
+    q->at = at;
+    q->cap = cap;
+    q->head = 0;
+}
+
+void calls_push(struct calls *q, const struct call *c)
+{
+    if (q->n == q->cap)
+        calls_grow(q);
+    q->n++;
+    *calls_peek(q, q->n - 1) = *c;
+}
+
+struct call *calls_peek(struct calls *q, size_t i)
+{
+    return &q->at[(q->head + i) & (q->cap - 1)];
+}
+
+struct call calls_pop(struct calls *q)
+{
+    check(q->n > 0);
+    struct call c = q->at[q->head];
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->n--;
+    return c;
+}
+
+void calls_close(struct calls *q)
+{
+    free(q->at);
+    memset(q, 0, sizeof(*q));
+}
+
+static void option_set(int fd, int level, int name, int value)
+{
+    setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+void net_tune(int fd, int is_tcp)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (!is_tcp)
+        return;
+    option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);
+    option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+    option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+    option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
+}
+
+int net_is_dead(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    /* Nothing is asked, so whatever can be read is an end or a farewell. */
+    return poll(&p, 1, 0) > 0;
+}
+
+static void sigpipe_set(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+}
+
+void net_sigpipe_hold(struct net_sigpipe *p)
+{
+    sigset_t set;
+
+    sigpending(&set);
+    p->pending = sigismember(&set, SIGPIPE);
+    sigpipe_set(&set);
+    pthread_sigmask(SIG_BLOCK, &set, &p->old);
+}
+
+void net_sigpipe_release(const struct net_sigpipe *p)
+{
+    const struct timespec zero = {0, 0};
+    int saved = errno;
+    sigset_t set;
+
+    sigpipe_set(&set);
+    if (!p->pending)
+        while (sigtimedwait(&set, NULL, &zero) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &p->old, NULL);
+    errno = saved;
+}
+
+static int hello_auth_argv(const struct conf *conf, const char *argv[3])
+{
+    int argc = 0;
+
+    if (!*conf->password)
+        return 0;
+    argv[argc++] = "AUTH";
+    if (*conf->user)
+        argv[argc++] = conf->user;
+    argv[argc++] = conf->password;
+    return argc;
+}
+
+int hello_argv(const struct conf *conf, enum hello step, const char *argv[3],
+               char db[static 16])
+{
+    switch (step) {
+    case HELLO_AUTH:
+        return hello_auth_argv(conf, argv);
+    case HELLO_SELECT:
+        snprintf(db, 16, "%d", conf->db);
+        argv[0] = "SELECT";
+        argv[1] = db;
+        return conf->db ? 2 : 0;
+    case HELLO_NAME:
+        argv[0] = "CLIENT";
+        argv[1] = "SETNAME";
+        argv[2] = "stint";
+        return 3;
+    case HELLO_PING:
+        argv[0] = "PING";
+        return 1;
+    case HELLO_N:
+        break;
+    }
+    return 0;
+}
+
+static int reply_starts(const struct redisReply *r, const char *word)
+{
+    size_t n = strlen(word);
+    return r->len >= n && !memcmp(r->str, word, n);
+}
+
+int hello_check(const struct conf *conf, enum hello step,
+                const struct redisReply *reply, struct stint_err *err)
+{
+    struct stint_err why = {0};
+
+    if (reply->type != REDIS_REPLY_ERROR)
+        return 0;
+    err_from_reply(&why, reply->str, reply->len);
+    if (reply_starts(reply, "ERR max number of clients"))
+        return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "
+                       "max number of clients reached", conf->shown);
+    if (why.code == STINT_LOADING || why.code == STINT_READONLY ||
+        why.code == STINT_BUSY)
+        return err_set(err, why.code, "Redis at %.100s is not ready: %.80s",
+                       conf->shown, why.text);
+    if (step == HELLO_AUTH || why.code == STINT_AUTH) {
+        if (step == HELLO_NAME && !reply_starts(reply, "NOAUTH"))
+            return 0;
+        return err_set(err, STINT_AUTH, "Redis at %.80s refused the user or "
+                       "password: %.80s", conf->shown, why.text);
+    }
+    if (step == HELLO_NAME)
+        return 0; /* a name is a nicety */
+    return err_set(err, why.code, "Redis at %.100s: %.80s", conf->shown,
+                   why.text);
+}
+
+int reply_is_fatal(const struct redisReply *r)
+{
+    return r->type == REDIS_REPLY_ERROR &&
+           (reply_starts(r, "READONLY") || reply_starts(r, "LOADING") ||
+            reply_starts(r, "MASTERDOWN") || reply_starts(r, "NOAUTH"));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What both stores need: sockets as we want them, the words of the handshake,
+ * and the list of calls whose reply has not come. */
+#ifndef STINT_CORE_STORE_NET_H
+#define STINT_CORE_STORE_NET_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "store.h"
+
+/* A first-in first-out list of calls. */
+struct call {
+    store_reply_fn fn;
+    void *arg;
+    int64_t sent_ms;        /* when it was made */
+    uint64_t begin;         /* where it begins in the bytes to be sent */
+    enum stint_code failed; /* OK: a reply may still come */
+};
+struct calls {
+    struct call *at;
+    size_t n, cap, head;
+};
+void calls_push(struct calls *q, const struct call *c); /* no memory: abort */
+struct call calls_pop(struct calls *q);                 /* n must not be 0 */
+struct call *calls_peek(struct calls *q, size_t i);
+void calls_close(struct calls *q);
+
+/* CLOEXEC; for TCP also NODELAY, keepalive and USER_TIMEOUT. */
+void net_tune(int fd, int is_tcp);
+/* 1: an idle connection that the other end has closed. */
+int net_is_dead(int fd);
+/* Around a write: a SIGPIPE that it raises is taken away again, so that a
+ * program that does not ignore SIGPIPE does not die of a lost Redis. */
+struct net_sigpipe {
+    sigset_t old;
+    int pending;
+};
+void net_sigpipe_hold(struct net_sigpipe *p);
+void net_sigpipe_release(const struct net_sigpipe *p);
+
+/* The handshake: the commands that make a connection ours. */
+enum hello { HELLO_AUTH, HELLO_SELECT, HELLO_NAME, HELLO_PING, HELLO_N };
+/* Fills argv; argc 0: this step is not needed. db: room for a number. */
+int hello_argv(const struct conf *conf, enum hello step, const char *argv[3],
+               char db[static 16]);
+/* What an error reply to a step means. 0: nothing, go on. -1: *err set;
+ * LOADING and READONLY (MASTERDOWN) may pass, AUTH and others not soon. */
+int hello_check(const struct conf *conf, enum hello step,
+                const struct redisReply *reply, struct stint_err *err);
+
+/* READONLY, LOADING, MASTERDOWN, NOAUTH: this connection is of no use. */
+int reply_is_fatal(const struct redisReply *reply);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/* A task on its way: from what people write to the arguments of queue_task,
+ * from the record in Redis to numbers, and to the JSON a run reads. Options
+ * become a JSON object first, so there is one way in, and one set of rules
+ * (task_fields.c). */
+#include "task.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "err.h"
+#include "limits.h"
+#include "task_fields.h"
+#include "time_text.h"
+
+/* ---- Names -------------------------------------------------------------- */
+
+static int name_is_of(const char *s, size_t len, size_t most, const char *more)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = s[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              (c >= '0' && c <= '9') || (c != '\0' && strchr(more, c))))
+            return 0;
+    }
+    return len >= 1 && len <= most;
+}
+
+int task_id_is_valid(const char *id, size_t len)
+{
+    return name_is_of(id, len, STINT_ID_LEN, "_.:-");
+}
+
+int task_name_is_valid(const char *name, size_t len)
+{
+    return name_is_of(name, len, STINT_NAME_LEN, "_.:/-");
+}
+
+int task_group_is_valid(const char *name, size_t len)
+{
+    return name_is_of(name, len, STINT_NAME_LEN, "_.-");
+}
+
+static void random_fill(void *data, size_t len)
+{
+    char *at = data;
+    while (len > 0) {
+        ssize_t n = getrandom(at, len, 0);
+        check(n > 0 || errno == EINTR);
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
+        }
+    }
+}
+
+void task_id_make(char id[static STINT_ID_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint64_t r[2];
+    random_fill(r, sizeof(r));
+    uint64_t high = ((uint64_t)clock_wall_ms() << 16) | 0x7000 |
+                    (r[0] & 0xfff);
+    uint64_t low = (r[1] >> 2) | (UINT64_C(1) << 63);
+    for (int i = 25; i >= 0; i--) {
+        id[i] = digits[low & 31];
+        low = (low >> 5) | (high << 59);
+        high >>= 5;
+    }
+    id[26] = '\0';
+}
+
+/* ---- Rules -------------------------------------------------------------- */
+
+struct rules {
+    char *text;
+    size_t len, cap;
+};
+
+static void rule_add(struct rules *r, const char *key, const char *value)
+{
+    int n = snprintf(r->text + r->len, r->cap - r->len, "%s%s=%s",
+                     r->len > 0 ? " " : "", key, value);
+    check(n > 0 && (size_t)n < r->cap - r->len);
+    r->len += (size_t)n;
+}
+
+static void rule_i64(struct rules *r, const char *key, int64_t value,
+                     int64_t usual)
+{
+    char text[24];
+    if (value == usual)
+        return;
+    snprintf(text, sizeof(text), "%" PRId64, value);
+    rule_add(r, key, text);
+}
+
+/* By hand: printf would write the locale's decimal point. */
+static void rule_backoff(struct rules *r, int64_t value)
+{
+    char text[32];
+    if (value == BACKOFF_UNIT)
+        return;
+    int n = snprintf(text, sizeof(text), "%" PRId64 ".%05" PRId64,
+                     value / BACKOFF_UNIT, value % BACKOFF_UNIT);
+    while (text[n - 1] == '0')
+        text[--n] = '\0';
+    if (text[n - 1] == '.')
+        text[--n] = '\0';
+    rule_add(r, "backoff", text);
+}
+
+/* The priority, and half a step above it when immediate. */
+static void rule_level(struct rules *r, int64_t priority, int immediate)
+{
+    char text[24];
+    if (!immediate) {
+        rule_i64(r, "level", priority, 0);
+        return;
+    }
+    int64_t twice = 2 * priority + 1;
+    snprintf(text, sizeof(text), "%s%" PRId64 ".5", twice < 0 ? "-" : "",
+             (twice < 0 ? -twice : twice) / 2);
+    rule_add(r, "level", text);
+}
+
+static void task_write_rules(struct stint_task *t, const struct task_fields *f)
+{
+    struct rules r = {t->rules, 0, sizeof(t->rules)};
+    rule_i64(&r, "repeats", f->repeats, 1);
+    rule_i64(&r, "period", f->period_ms, 60000);
+    rule_i64(&r, "drift", f->prevent_drift, 0);
+    rule_i64(&r, "retry", f->retry_failed, 0);
+    rule_i64(&r, "delay", f->delay_ms, -1);
+    rule_backoff(&r, f->backoff);
+    rule_i64(&r, "cap", f->cap_ms, 3600000);
+    rule_level(&r, f->priority, f->immediate);
+    rule_i64(&r, "disabled", f->disabled, 0);
+    rule_i64(&r, "ttl", f->ttl_ms, 86400000);
+    rule_i64(&r, "discard", f->discard_results, 0);
+}
+
+/* ---- Making ------------------------------------------------------------- */
+
+static void time_write(char text[static 24], const struct task_time *t)
+{
+    snprintf(text, 24, t->relative ? "%+" PRId64 : "%" PRId64, t->ms);
+}
+
+static json_t *task_rest(const struct task_fields *f)
+{
+    json_t *rest = json_object();
+    int bad = rest == NULL;
+    if (!bad && json_array_size(f->args) > 0)
+        bad |= json_object_set(rest, "args", f->args);
+    if (!bad && json_object_size(f->vars) > 0)
+        bad |= json_object_set(rest, "vars", f->vars);
+    if (!bad && f->task_name && strcmp(f->task_name, f->function) != 0)
+        bad |= json_object_set_new(rest, "task_name",
+                                   json_string(f->task_name));
+    if (!bad && f->timeout && f->timeout_ms != 60000)
+        bad |= json_object_set(rest, "timeout", f->timeout);
+    if (bad) {
+        json_decref(rest);
+        return NULL;
+    }
+    return rest;
+}
+
+static int task_fill(struct stint_task *t, const struct task_fields *f,
+                     struct stint_err *err)
+{
+    json_t *rest = task_rest(f);
+    t->rest = rest != NULL ? json_dumps(rest, JSON_COMPACT) : NULL;
+    json_decref(rest);
+    if (t->rest == NULL)
+        return err_set(err, STINT_NOMEM, "out of memory");
+    t->rest_len = strlen(t->rest);
+    if (f->id != NULL)
+        snprintf(t->id, sizeof(t->id), "%s", f->id);
+    else
+        task_id_make(t->id);
+    snprintf(t->group, sizeof(t->group), "%s",
+             f->group_name != NULL ? f->group_name : "main");
+    snprintf(t->function, sizeof(t->function), "%s", f->function);
+    snprintf(t->start, sizeof(t->start), "+0");
+    if (f->start_time.given)
+        time_write(t->start, &f->start_time);
+    if (f->stop_time.given)
+        time_write(t->stop, &f->stop_time);
+    task_write_rules(t, f);
+    return 0;
+}
+
+/* Says in err what errors says at length. */
+static void errors_sum_up(const struct stint_errors *errors,
+                          struct stint_err *err)
+{
+    if (errors->n == 1)
+        err_set(err, STINT_INVALID, "%s: %s", errors->at[0].field,
+                errors->at[0].text);
+    else
+        err_set(err, STINT_INVALID, "%zu options are wrong; %s: %s", errors->n,
+                errors->at[0].field, errors->at[0].text);
+}
+
+static struct stint_task *task_from_object(json_t *object,
+                                           struct stint_errors *errors,
+                                           struct stint_err *err)
+{
+    struct task_fields f;
+    task_fields_read(&f, object, errors);
+    if (errors->n > 0) {
+        errors_sum_up(errors, err);
+        return NULL;
+    }
+    struct stint_task *t = calloc(1, sizeof(*t));
+    if (t == NULL) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
+    if (task_fill(t, &f, err)) {
+        stint_task_free(t);
+        return NULL;
+    }
+    if (t->rest_len > PAYLOAD_BYTES_MAX - STINT_NAME_LEN - 16) {
+        errors_add(errors, "args", "too big: with vars more than %d bytes",
+                   PAYLOAD_BYTES_MAX - STINT_NAME_LEN - 16);
+        errors_sum_up(errors, err);
+        stint_task_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+stint_task *stint_task_from_json(const char *json, size_t len,
+                                 struct stint_errors *errors,
+                                 struct stint_err *err)
+{
+    struct stint_errors own;
+    json_error_t why;
+    errors = errors != NULL ? errors : &own;
+    errors->n = 0;
+    json_t *object = json_loadb(json, len,
+                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+                                &why);
+    if (!json_is_object(object)) {
+        if (object == NULL)
+            errors_add(errors, "task", "is not JSON: %.80s (column %d)",
+                       why.text, why.column);
+        else
+            errors_add(errors, "task", "must be a JSON object");
+        json_decref(object);
+        errors_sum_up(errors, err);
+        return NULL;
+    }
+    struct stint_task *t = task_from_object(object, errors, err);
+    json_decref(object);
+    return t;
+}
+
+stint_task *stint_task_new(const struct stint_task_options *o,
+                           struct stint_errors *errors, struct stint_err *err)
+{
+    struct stint_task_options full = STINT_TASK_OPTIONS_INIT;
+    struct stint_errors own;
+    errors = errors != NULL ? errors : &own;
+    errors->n = 0;
+    if (o == NULL || o->size < offsetof(struct stint_task_options, args)) {
+        err_set(err, STINT_INVALID, "the options' size is not set");
+        return NULL;
+    }
+    memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
+    json_t *object = task_fields_from_options(&full, errors);
+    if (object == NULL) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
+    struct stint_task *t = task_from_object(object, errors, err);
+    json_decref(object);
+    return t;
+}
+
+void stint_task_free(stint_task *t)
+{
+    if (t == NULL)
+        return;
+    free(t->rest);
+    free(t);
+}
+
+const char *stint_task_id(const stint_task *t)
+{
+    return t->id;
+}
+
+const char *stint_task_group(const stint_task *t)
+{
+    return t->group;
+}
+
+/* ---- The record --------------------------------------------------------- */
+
+/* Takes the next word; -1: there is none, or it is too long. */
+static int word_take(const char **at, const char *end, char *word, size_t cap)
+{
+    const char *start = *at;
+    while (*at < end && **at != ' ')
+        ++*at;
+    size_t len = (size_t)(*at - start);
+    if (len == 0 || len >= cap)
+        return -1;
+    memcpy(word, start, len);
+    word[len] = '\0';
+    if (*at < end)
+        ++*at;
+    return 0;
+}
+
+static int i64_take(const char **at, const char *end, int64_t *n)
+{
+    char word[24], *stop;
+    if (word_take(at, end, word, sizeof(word)))
+        return -1;
+    errno = 0;
+    *n = strtoll(word, &stop, 10);
+    return *stop != '\0' || errno != 0 ? -1 : 0;
+}
+
+static void state_rule(struct task_state *st, const char *key, size_t len,
+                       const char *value)
+{
+    const struct {
+        const char *key;
+        int64_t *n;
+        int *flag;
+    } rules[] = {
+        {"begin", &st->begin_ms, NULL}, {"expire", &st->expire_ms, NULL},
+        {"repeats", &st->repeats, NULL}, {"period", &st->period_ms, NULL},
+        {"drift", NULL, &st->prevent_drift},
+        {"disabled", NULL, &st->disabled}, {"discard", NULL, &st->discard},
+        {"parked", NULL, &st->parked}, {"run", &st->times_run, NULL},
+        {"failed", &st->times_failed, NULL}, {"lost", &st->lost, NULL},
+    };
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+        if (strlen(rules[i].key) != len || memcmp(rules[i].key, key, len) != 0)
+            continue;
+        if (rules[i].n != NULL)
+            *rules[i].n = strtoll(value, NULL, 10);
+        else
+            *rules[i].flag = strtol(value, NULL, 10) != 0;
+    }
+}
+
+int task_state_decode(struct task_state *st, const char *text, size_t len)
+{
+    char token[24], fence[24], word[64];
+    *st = (struct task_state){.status = "QUEUED", .ticket = "0 -",
+                              .worker = "-", .period_ms = 60000,
+                              .repeats = 1};
+    if (text == NULL || len == 0)
+        return 0;
+    const char *at = text, *end = text + len;
+    if (word_take(&at, end, st->status, sizeof(st->status)) ||
+        word_take(&at, end, fence, sizeof(fence)) ||
+        word_take(&at, end, token, sizeof(token)) ||
+        word_take(&at, end, st->worker, sizeof(st->worker)) ||
+        i64_take(&at, end, &st->next_ms) ||
+        i64_take(&at, end, &st->start_ms) || i64_take(&at, end, &st->stop_ms))
+        return -1;
+    if (strspn(fence, "0123456789") != strlen(fence))
+        return -1;
+    st->fence = strtoull(fence, NULL, 10);
+    int n = snprintf(st->ticket, sizeof(st->ticket), "%s %s", fence, token);
+    if (n < 0 || (size_t)n >= sizeof(st->ticket))
+        return -1;
+    while (at < end) {
+        if (word_take(&at, end, word, sizeof(word)))
+            return -1;
+        const char *is = strchr(word, '=');
+        if (is != NULL)
+            state_rule(st, word, (size_t)(is - word), is + 1);
+    }
+    return 0;
+}
+
+/* ---- For a run ---------------------------------------------------------- */
+
+static int set_default(json_t *o, const char *key, json_t *v)
+{
+    if (json_object_get(o, key) == NULL)
+        return json_object_set_new(o, key, v);
+    json_decref(v);
+    return 0;
+}
+
+static int run_json_fill(json_t *o, const char *id, const char *group,
+                         const struct task_state *st)
+{
+    char start[TIME_TEXT_LEN], run_id[STINT_ID_LEN + 32];
+    time_text_write(st->begin_ms != 0 ? st->begin_ms : st->next_ms, start);
+    snprintf(run_id, sizeof(run_id), "%s@%" PRIu64, id, st->fence);
+    return set_default(o, "args", json_array()) ||
+           set_default(o, "vars", json_object()) ||
+           set_default(o, "task_name",
+                       json_incref(json_object_get(o, "function"))) ||
+           set_default(o, "timeout", json_integer(60)) ||
+           json_object_set_new(o, "id", json_string(id)) ||
+           json_object_set_new(o, "group_name", json_string(group)) ||
+           json_object_set_new(o, "fence",
+                               json_integer((json_int_t)st->fence)) ||
+           json_object_set_new(o, "attempt",
+                               json_integer(st->times_failed + 1)) ||
+           json_object_set_new(o, "run_id", json_string(run_id)) ||
+           json_object_set_new(o, "times_run", json_integer(st->times_run)) ||
+           json_object_set_new(o, "times_failed",
+                               json_integer(st->times_failed)) ||
+           json_object_set_new(o, "start_time", json_string(start));
+}
+
+json_t *task_run_json(const char *id, const char *group, const char *task,
+                      size_t task_len, const struct task_state *st)
+{
+    json_t *o = json_loadb(task, task_len, 0, NULL);
+    if (!json_is_string(json_object_get(o, "function")) ||
+        run_json_fill(o, id, group, st)) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}

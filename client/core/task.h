@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* A task: the codec between what people write, what Redis keeps and what a
+ * run sees. No I/O. */
+#ifndef STINT_CORE_TASK_H
+#define STINT_CORE_TASK_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stint/stint.h>
+
+/* A checked task as the script queue_task takes it. */
+struct stint_task {
+    char id[STINT_ID_LEN + 1];
+    char group[STINT_NAME_LEN + 1];
+    char function[STINT_NAME_LEN + 1];
+    char start[24]; /* ms since the epoch, or "+n"/"-n" ms from Redis's now */
+    char stop[24];  /* the same, "" for none */
+    char rules[320]; /* "key=value key=value…" of what differs from the
+                        defaults; see lua/prelude.lua for the keys; "" */
+    char *rest;     /* JSON object text: args, vars, task_name, timeout…
+                       without function; "{}" if nothing; owned */
+    size_t rest_len;
+};
+
+/* Predicates for names, at both ends of the wire. */
+int task_id_is_valid(const char *id, size_t len);     /* A-Za-z0-9_.:- */
+int task_name_is_valid(const char *name, size_t len); /* A-Za-z0-9_.:/- */
+int task_group_is_valid(const char *name, size_t len); /* A-Za-z0-9_.- */
+
+/* Makes a time-sortable UUIDv7, written as 26 characters of base 32. */
+void task_id_make(char id[static STINT_ID_LEN + 1]);
+
+/* The state record, decoded: "STATUS fence token worker next start stop
+ * key=value…". Pointers borrow from the text given. */
+struct task_state {
+    char status[12];
+    uint64_t fence;
+    char ticket[40]; /* "fence token", as report shows it */
+    char worker[STINT_NAME_LEN + 1]; /* "-": none */
+    int64_t next_ms, start_ms, stop_ms;
+    int64_t times_run, times_failed, lost;
+    int64_t begin_ms;   /* start_time; 0: next_ms of the record */
+    int64_t expire_ms;  /* stop_time; 0: none */
+    int64_t period_ms;  /* 60000 */
+    int64_t repeats;    /* 1 */
+    int prevent_drift, disabled, parked, discard;
+};
+/* text NULL or len 0: a task nobody has touched: QUEUED, all defaults.
+ * -1: not a record. */
+int task_state_decode(struct task_state *st, const char *text, size_t len);
+
+/* The whole task as JSON for a run's stdin: what was queued plus id,
+ * group_name, fence, attempt, run_id, times_run, times_failed, start_time.
+ * New reference, or NULL (not JSON, or out of memory). */
+json_t *task_run_json(const char *id, const char *group, const char *task,
+                      size_t task_len, const struct task_state *st);
+
+#endif

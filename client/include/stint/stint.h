@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* Stint: a distributed task queue on Redis. The one public header.
+ *
+ * A handle (stint, stint_worker) belongs to one thread at a time; different
+ * handles may be used by different threads. The library prints nothing, never
+ * exits and installs no signal handlers. Strings are UTF-8, JSON is passed as
+ * text. Pointers passed in are borrowed for the call unless a comment says
+ * otherwise. Functions return 0, or -1 with *err filled (the first error
+ * wins); constructors return NULL instead of -1. `err` may not be NULL. */
+#ifndef STINT_STINT_H
+#define STINT_STINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STINT_VERSION_MAJOR 0
+#define STINT_VERSION_MINOR 1
+#define STINT_VERSION_PATCH 0
+
+#define STINT_API __attribute__((visibility("default")))
+#define STINT_CHECKED __attribute__((warn_unused_result))
+
+#define STINT_ID_LEN    128 /* bytes of a task id, most */
+#define STINT_NAME_LEN  128 /* bytes of a group, function or worker name */
+#define STINT_ERROR_LEN 200
+
+/* Every error there is: name, word in scripts' replies, text. */
+#define STINT_CODES(X)                                                         \
+    X(STINT_OK, "OK", "no error")                                              \
+    X(STINT_INVALID, "INVALID", "refused input")                               \
+    X(STINT_EXISTS, "EXISTS", "already there")                                 \
+    X(STINT_NOT_FOUND, "NOTFOUND", "does not exist")                           \
+    X(STINT_STATE, "STATE", "not possible in this state")                      \
+    X(STINT_STALE, "STALE", "not the owner any more")                          \
+    X(STINT_LEASE, "LEASE", "the worker has no lease")                         \
+    X(STINT_PROTOCOL, "PROTOCOL", "versions do not fit together")              \
+    X(STINT_TOO_BIG, "TOOBIG", "larger than allowed")                          \
+    X(STINT_NOMEM, "NOMEM", "out of memory")                                   \
+    X(STINT_UNREACHABLE, "UNREACHABLE", "Redis cannot be reached")             \
+    X(STINT_UNKNOWN, "UNKNOWN", "the reply did not come: outcome unknown")     \
+    X(STINT_LOADING, "LOADING", "Redis is loading its data")                   \
+    X(STINT_READONLY, "READONLY", "Redis is a read-only replica")              \
+    X(STINT_OOM, "OOM", "Redis is above maxmemory")                            \
+    X(STINT_MISCONF, "MISCONF", "Redis cannot write to its disk")              \
+    X(STINT_BUSY, "BUSY", "Redis is busy with a script")                       \
+    X(STINT_AUTH, "NOAUTH", "Redis refused the user or password")              \
+    X(STINT_NOSCRIPT, "NOSCRIPT", "Redis does not have our functions")         \
+    X(STINT_REDIS, "ERR", "Redis answered with an error")                      \
+    X(STINT_SYSTEM, "SYSTEM", "the operating system refused")                  \
+    X(STINT_TIMEOUT, "TIMEOUT", "took too long")                               \
+    X(STINT_CLOSED, "CLOSED", "closed")
+
+enum stint_code {
+#define STINT_CODE_ENUM(name, word, text) name,
+    STINT_CODES(STINT_CODE_ENUM)
+#undef STINT_CODE_ENUM
+};
+
+/* An error; the caller's, on the stack, zeroed before the first use. */
+struct stint_err {
+    enum stint_code code;
+    char text[STINT_ERROR_LEN];
+};
+
+/* What is wrong with a task's fields, all of it at once. */
+#define STINT_ERRORS_MAX 32
+struct stint_errors {
+    size_t n;
+    struct {
+        char field[32];
+        char text[120];
+    } at[STINT_ERRORS_MAX];
+};
+
+/* The text of a code, never NULL; constant. */
+STINT_API const char *stint_code_text(enum stint_code code);
+/* "0.1.0"; constant. */
+STINT_API const char *stint_version(void);
+
+/* ---- The connection ---------------------------------------------------- */
+
+typedef struct stint stint;
+
+struct stint_options {
+    size_t size;            /* sizeof(struct stint_options) */
+    const char *url;        /* NULL: STINT_URL, and with none embedded Redis */
+    const char *name_space; /* NULL: "stint" */
+    double timeout_s;       /* per call, with its retries; 0: 10 s */
+};
+#define STINT_OPTIONS_INIT {sizeof(struct stint_options), 0, 0, 0}
+
+/* Connects. `o` may be NULL. Errors: INVALID (url), UNREACHABLE, AUTH,
+ * LOADING, PROTOCOL, NOMEM, SYSTEM (embedded Redis could not be started). */
+STINT_API STINT_CHECKED stint *stint_open(const struct stint_options *o,
+                                          struct stint_err *err);
+/* Closes and frees; NULL is fine. */
+STINT_API void stint_close(stint *s);
+
+/* ---- Queueing ---------------------------------------------------------- */
+
+/* Options of a task, as `stint queue-task` has them. NULL and the values of
+ * STINT_TASK_OPTIONS_INIT mean "the default". Times are text: now, +45s, -60s,
+ * +2h (relative to Redis's clock), RFC 3339, or seconds since the epoch. */
+struct stint_task_options {
+    size_t size;
+    const char *function; /* required */
+    const char *args;     /* JSON array */
+    const char *vars;     /* JSON object */
+    const char *id;
+    const char *task_name;
+    const char *group_name;
+    const char *start_time;
+    const char *stop_time;
+    double timeout_s;      /* 60 */
+    int64_t repeats;       /* 1; 0: without end */
+    double period_s;       /* 60 */
+    int prevent_drift;     /* 0 */
+    int64_t retry_failed;  /* 0; -1: without end */
+    double retry_delay_s;  /* -1: the period */
+    double retry_backoff;  /* 1 */
+    double retry_max_delay_s; /* 3600 */
+    int immediate;         /* 0 */
+    int priority;          /* 0; -100..100, higher first */
+    int disabled;          /* 0 */
+    double result_ttl_s;   /* 86400 */
+    int discard_results;   /* 0 */
+};
+#define STINT_TASK_OPTIONS_INIT                                                \
+    {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, 1, 60, 0,  \
+     0, -1, 1, 3600, 0, 0, 0, 86400, 0}
+
+/* A checked task, ready to be queued. */
+typedef struct stint_task stint_task;
+
+/* Make a task from options, or from one JSON object whose keys are the
+ * options' names (function, args, vars, id, task_name, group_name, start_time,
+ * stop_time, timeout, repeats, period, prevent_drift, retry_failed,
+ * retry_delay, retry_backoff, retry_max_delay, immediate, priority, disabled,
+ * result_ttl, discard_results). An id is made if none is given. On bad input:
+ * NULL, err INVALID and *errors with every wrong field. */
+STINT_API STINT_CHECKED stint_task *
+stint_task_new(const struct stint_task_options *o, struct stint_errors *errors,
+               struct stint_err *err);
+STINT_API STINT_CHECKED stint_task *
+stint_task_from_json(const char *json, size_t len, struct stint_errors *errors,
+                     struct stint_err *err);
+STINT_API void stint_task_free(stint_task *t);
+/* Borrowed until the task is freed. */
+STINT_API const char *stint_task_id(const stint_task *t);
+STINT_API const char *stint_task_group(const stint_task *t);
+
+/* Queue one task; its id goes to `id`. Bad fields, or an id that is there
+ * already: -1, err INVALID or EXISTS, *errors filled, nothing written. */
+STINT_API STINT_CHECKED int
+stint_queue_task(stint *s, const struct stint_task_options *o,
+                 char id[STINT_ID_LEN + 1], struct stint_errors *errors,
+                 struct stint_err *err);
+
+/* Queue n checked tasks, pipelined in batches. Called with the number done so
+ * far after each batch (may be NULL). -1 with *n_done tasks queued (the first
+ * n_done of the array) and, for EXISTS, *bad the index of the refused one. */
+typedef void (*stint_progress_fn)(size_t done, size_t total, void *arg);
+STINT_API STINT_CHECKED int
+stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
+                  size_t *bad, stint_progress_fn fn, void *arg,
+                  struct stint_err *err);
+
+/* For n ids of a group: exists[i] = 1 if the id is there, live or retained. */
+STINT_API STINT_CHECKED int stint_ids_exist(stint *s, const char *group,
+                                            const char *const *ids, size_t n,
+                                            unsigned char *exists,
+                                            struct stint_err *err);
+
+/* ---- Looking ----------------------------------------------------------- */
+
+/* One execution of a task. Times in ms since the epoch, 0: not yet. */
+struct stint_run_status {
+    const char *run_id;
+    const char *status; /* RUNNING COMPLETED FAILED TIMEOUT STOPPED LOST */
+    const char *worker;
+    int64_t start_time_ms;
+    int64_t stop_time_ms;
+    const char *result; /* JSON, NULL: none */
+    const char *output; /* text, NULL: none */
+    const char *error;  /* text, NULL: none */
+};
+
+/* A task as it is now. Owned by the library: free with stint_status_free. */
+struct stint_status {
+    const char *id;
+    const char *function;
+    const char *task_name;
+    const char *group_name;
+    const char *status; /* QUEUED ASSIGNED RUNNING COMPLETED FAILED TIMEOUT
+                           STOPPED EXPIRED */
+    const char *args;   /* JSON */
+    const char *vars;   /* JSON */
+    int64_t start_time_ms;
+    int64_t stop_time_ms;     /* 0: none */
+    int64_t next_run_time_ms; /* 0: none */
+    int64_t last_run_time_ms; /* 0: never ran */
+    int64_t times_run;
+    int64_t times_failed;
+    const char *worker; /* "" : none */
+    const char *reason; /* why it is in this state, "" : nothing to say */
+    const char *result; /* of the last run, JSON, NULL: none */
+    const char *output;
+    const char *error;
+    size_t n_runs; /* 0 unless STINT_WITH_RUNS */
+    const struct stint_run_status *runs; /* newest first */
+};
+
+enum { STINT_WITH_OUTPUT = 1, STINT_WITH_RUNS = 2 };
+
+/* `group` NULL: looked up in every group. Errors: NOT_FOUND. */
+STINT_API STINT_CHECKED struct stint_status *
+stint_task_status(stint *s, const char *group, const char *id, unsigned flags,
+                  struct stint_err *err);
+STINT_API void stint_status_free(struct stint_status *t);
+
+struct stint_list_options {
+    size_t size;
+    const char *status;   /* NULL: all */
+    const char *group;    /* NULL: all */
+    const char *function; /* NULL: all */
+    size_t limit;         /* 0: no limit */
+};
+#define STINT_LIST_OPTIONS_INIT {sizeof(struct stint_list_options), 0, 0, 0, 100}
+/* Return non-zero to stop. `t` is valid during the call. */
+typedef int (*stint_list_fn)(const struct stint_status *t, void *arg);
+STINT_API STINT_CHECKED int stint_list(stint *s,
+                                       const struct stint_list_options *o,
+                                       stint_list_fn fn, void *arg,
+                                       struct stint_err *err);
+
+/* Waits until all ids are in an end state. `timeout_s` < 0: for ever. fn
+ * (may be NULL) hears how many have ended. *n_not_completed: how many ended
+ * otherwise than COMPLETED. Errors: NOT_FOUND (text names the id), TIMEOUT. */
+STINT_API STINT_CHECKED int
+stint_wait(stint *s, const char *group, const char *const *ids, size_t n,
+           double timeout_s, stint_progress_fn fn, void *arg,
+           size_t *n_not_completed, struct stint_err *err);
+
+/* Stops a QUEUED or ASSIGNED task. Errors: NOT_FOUND, STATE (RUNNING, or
+ * ended already; the text says which). */
+STINT_API STINT_CHECKED int stint_stop_task(stint *s, const char *group,
+                                            const char *id,
+                                            struct stint_err *err);
+
+/* A worker as its last heartbeat left it. Strings valid during the call. */
+struct stint_worker_status {
+    const char *name;   /* with its incarnation: "web1.4711.k3j9x2" */
+    const char *host;
+    int64_t pid;
+    const char *groups; /* comma-separated */
+    const char *status; /* ACTIVE DISABLED TERMINATING KILLED DEAD */
+    int64_t concurrency;
+    int64_t running;
+    const char *version;
+    int64_t started_ms;
+    int64_t heartbeat_age_ms;
+};
+typedef int (*stint_workers_fn)(const struct stint_worker_status *w, void *arg);
+STINT_API STINT_CHECKED int stint_workers(stint *s, stint_workers_fn fn,
+                                          void *arg, struct stint_err *err);
+
+/* Counts of a group. */
+struct stint_stats {
+    const char *group;
+    int64_t queued;    /* not assigned: due and scheduled, without the next two */
+    int64_t unknown;   /* of functions a worker met and could not run */
+    int64_t disabled;
+    int64_t assigned, running;
+    int64_t due;       /* of queued: due now */
+    int64_t completed, failed, timeout, stopped, expired; /* since the start */
+    int64_t retained;  /* ended tasks still kept */
+    int64_t oldest_due_ms; /* age of the oldest due task, 0: none */
+    int64_t workers;   /* with a live lease on the group */
+};
+typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
+/* `group` NULL: each group in turn. */
+STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
+                                        stint_stats_fn fn, void *arg,
+                                        struct stint_err *err);
+
+/* Walks all keys in bounded steps, changing nothing. fn hears each fault as
+ * a sentence. *n_checked: tasks looked at; *n_faults. */
+typedef void (*stint_fsck_fn)(const char *group, const char *fault, void *arg);
+STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
+                                       uint64_t *n_checked, uint64_t *n_faults,
+                                       struct stint_err *err);
+
+/* ---- Embedded Redis ---------------------------------------------------- */
+
+struct stint_embedded_status {
+    int running;      /* 1: answers */
+    int64_t pid;      /* 0: not running */
+    char dir[512];    /* its directory */
+    char url[600];    /* unix:///… */
+};
+STINT_API STINT_CHECKED int
+stint_embedded_status(struct stint_embedded_status *st, struct stint_err *err);
+/* Stops it, after its data is on disk; fine if it does not run. */
+STINT_API STINT_CHECKED int stint_embedded_stop(struct stint_err *err);
+
+/* ---- Workers ----------------------------------------------------------- */
+
+/* A run as a handler sees it. */
+typedef struct stint_run stint_run;
+STINT_API const char *stint_run_id(const stint_run *r);      /* task id */
+STINT_API const char *stint_run_function(const stint_run *r);
+STINT_API const char *stint_run_args(const stint_run *r);    /* JSON array */
+STINT_API const char *stint_run_vars(const stint_run *r);    /* JSON object */
+STINT_API uint64_t stint_run_fence(const stint_run *r);
+STINT_API int stint_run_attempt(const stint_run *r);         /* 1, 2, … */
+STINT_API int stint_run_is_cancelled(const stint_run *r);
+/* JSON text, copied. -1 if it is no JSON or too big (the run then fails). */
+STINT_API int stint_run_set_result(stint_run *r, const char *json);
+/* Text, copied, cut at 1,000 bytes: why the run failed. */
+STINT_API void stint_run_set_error(stint_run *r, const char *text);
+
+/* Returns 0: COMPLETED; anything else: FAILED. Called on a pool thread, many
+ * at once; must not fork without exec. */
+typedef int (*stint_handler_fn)(stint_run *run, void *arg);
+
+/* What a module (shared object) exports under the name `stint_module`. */
+#define STINT_MODULE_ABI 1
+struct stint_function {
+    const char *name;
+    stint_handler_fn fn;
+    void *arg;
+};
+struct stint_module {
+    uint32_t abi; /* STINT_MODULE_ABI */
+    uint32_t n_functions;
+    const struct stint_function *functions;
+};
+
+enum stint_log_level { STINT_LOG_ERROR, STINT_LOG_WARN, STINT_LOG_INFO,
+                       STINT_LOG_DEBUG };
+typedef void (*stint_log_fn)(enum stint_log_level level, const char *line,
+                             void *arg);
+
+struct stint_worker_options {
+    size_t size;
+    const char *url;         /* as in stint_options */
+    const char *name_space;
+    const char *config_path; /* JSON file, NULL: none */
+    const char *const *groups; /* NULL-terminated; one named twice counts
+                                  double; NULL: the file's, else "main" */
+    int concurrency;         /* 0: the file's, else the number of cores */
+    int prefetch;            /* tasks kept ASSIGNED beyond that; 0 */
+    const char *name;        /* NULL: host.pid */
+    double heartbeat_s;      /* 0: 2 s */
+    double grace_s;          /* SIGTERM to SIGKILL; 0: 5 s */
+    double shutdown_s;       /* at stop, wait so long for runs; 0: 30 s */
+    int drain;               /* 1: return when nothing is left to do */
+    stint_log_fn log;        /* NULL: no log */
+    void *log_arg;
+};
+#define STINT_WORKER_OPTIONS_INIT                                              \
+    {sizeof(struct stint_worker_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+typedef struct stint_worker stint_worker;
+/* Reads the configuration; does not connect. Errors: INVALID. */
+STINT_API STINT_CHECKED stint_worker *
+stint_worker_new(const struct stint_worker_options *o, struct stint_err *err);
+/* Before stint_worker_run. `name` is copied. Errors: INVALID, EXISTS. */
+STINT_API STINT_CHECKED int stint_worker_register(stint_worker *w,
+                                                  const char *name,
+                                                  stint_handler_fn fn,
+                                                  void *arg,
+                                                  struct stint_err *err);
+/* Runs until stopped or drained. Redis being away is not an error, once it
+ * was there. */
+STINT_API STINT_CHECKED int stint_worker_run(stint_worker *w,
+                                             struct stint_err *err);
+/* Async-signal-safe. First call: takes nothing new, finishes what runs (up to
+ * shutdown_s), releases the rest. Second call: releases all at once. */
+STINT_API void stint_worker_stop(stint_worker *w);
+STINT_API void stint_worker_free(stint_worker *w);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

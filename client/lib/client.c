@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* A handle, and how it talks. Every rule in Redis may be called again, so a
+ * call whose reply got lost is simply repeated, with growing pauses, until the
+ * handle's time is up. Replies are copied out of the store's callback: what
+ * uses them is then free to make further calls. */
+#include "client.h"
+
+#include <hiredis/alloc.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "conf.h"
+#include "err.h"
+#include "limits.h"
+#include "task.h"
+
+#define TEXT_OF(x)  TEXT_OF_(x)
+#define TEXT_OF_(x) #x
+
+const char *stint_version(void)
+{
+    return TEXT_OF(STINT_VERSION_MAJOR) "." TEXT_OF(
+        STINT_VERSION_MINOR) "." TEXT_OF(STINT_VERSION_PATCH);
+}
+
+/* ---- Replies ------------------------------------------------------------ */
+
+static int reply_fill(redisReply *to, const redisReply *from);
+
+static redisReply *reply_copy(const redisReply *from)
+{
+    redisReply *to = hi_calloc(1, sizeof(*to));
+    if (to == NULL)
+        return NULL;
+    if (reply_fill(to, from)) {
+        freeReplyObject(to);
+        return NULL;
+    }
+    return to;
+}
+
+/* What is copied so far can be freed at every step. */
+static int reply_fill(redisReply *to, const redisReply *from)
+{
+    to->type = from->type;
+    to->integer = from->integer;
+    if (from->type != REDIS_REPLY_ARRAY) {
+        if (from->str == NULL)
+            return 0;
+        to->str = hi_malloc(from->len + 1);
+        if (to->str == NULL)
+            return -1;
+        memcpy(to->str, from->str, from->len);
+        to->str[from->len] = '\0';
+        to->len = from->len;
+        return 0;
+    }
+    if (from->elements == 0)
+        return 0;
+    to->element = hi_calloc(from->elements, sizeof(*to->element));
+    if (to->element == NULL)
+        return -1;
+    to->elements = from->elements;
+    for (size_t i = 0; i < from->elements; i++) {
+        to->element[i] = reply_copy(from->element[i]);
+        if (to->element[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+void client_reply_free(struct redisReply *reply)
+{
+    if (reply != NULL)
+        freeReplyObject(reply);
+}
+
+void client_keep(const struct redisReply *reply, const struct stint_err *err,
+                 void *arg)
+{
+    struct client_answer *a = arg;
+    if (reply == NULL)
+        a->err = *err;
+    else if ((a->reply = reply_copy(reply)) == NULL)
+        err_set(&a->err, STINT_NOMEM, "out of memory");
+}
+
+/* ---- Calls -------------------------------------------------------------- */
+
+int client_may_retry(enum stint_code code)
+{
+    return code == STINT_UNKNOWN || code == STINT_UNREACHABLE ||
+           code == STINT_NOSCRIPT || code == STINT_LOADING ||
+           code == STINT_BUSY || code == STINT_READONLY;
+}
+
+int client_pause(int tries, int64_t until_ms)
+{
+    int64_t ms = tries < 6 ? INT64_C(50) << (tries - 1) : 1000;
+    int64_t left = until_ms - clock_mono_ms();
+    if (left <= 0)
+        return -1;
+    ms = ms > 1000 ? 1000 : ms;
+    ms = ms > left ? left : ms;
+    const struct timespec pause = {(time_t)(ms / 1000), ms % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+    return 0;
+}
+
+struct redisReply *client_call(struct stint *s, enum script_id id,
+                               const char *group, const struct args *args,
+                               struct stint_err *err)
+{
+    int64_t until = clock_mono_ms() + s->timeout_ms;
+    for (s->tries = 1;; s->tries++) {
+        struct client_answer a = {0};
+        script_call(&s->caller, id, group, args, client_keep, &a);
+        s->store->ops->wait(s->store);
+        if (a.reply != NULL)
+            return a.reply;
+        if (!client_may_retry(a.err.code) || client_pause(s->tries, until)) {
+            err_set(err, a.err.code, "%s", a.err.text);
+            return NULL;
+        }
+    }
+}
+
+/* ---- Groups ------------------------------------------------------------- */
+
+static int client_knows(const struct stint *s, const char *group)
+{
+    for (size_t i = 0; i < s->n_groups; i++)
+        if (strcmp(s->groups[i], group) == 0)
+            return 1;
+    return 0;
+}
+
+int client_register(struct stint *s, const char *group, struct stint_err *err)
+{
+    struct args a;
+    if (client_knows(s, group))
+        return 0;
+    args_init(&a);
+    args_add_str(&a, ""); /* no worker */
+    args_add_str(&a, "{}");
+    args_add_str(&a, "0");
+    args_add_str(&a, group);
+    struct redisReply *r =
+        client_call(s, SCRIPT_FLEET_HEARTBEAT, NULL, &a, err);
+    args_close(&a);
+    if (r == NULL)
+        return -1;
+    client_reply_free(r);
+    group_name *more = realloc(s->groups, (s->n_groups + 1) * sizeof(*more));
+    if (more == NULL)
+        return err_set(err, STINT_NOMEM, "out of memory");
+    s->groups = more;
+    snprintf(more[s->n_groups++], sizeof(*more), "%s", group);
+    return 0;
+}
+
+group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err)
+{
+    struct args a;
+    args_init(&a);
+    struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
+    args_close(&a);
+    if (r == NULL)
+        return NULL;
+    *n = (size_t)reply_i64(r, 3);
+    group_name *groups = calloc(*n + 1, sizeof(*groups));
+    for (size_t i = 0; groups != NULL && i < *n; i++) {
+        size_t len;
+        snprintf(groups[i], sizeof(*groups), "%s", reply_str(r, 4 + i, &len));
+    }
+    client_reply_free(r);
+    if (groups == NULL)
+        err_set(err, STINT_NOMEM, "out of memory");
+    return groups;
+}
+
+/* ---- The handle --------------------------------------------------------- */
+
+static int client_connect(struct stint *s, const struct stint_options *o,
+                          struct stint_err *err)
+{
+    struct conf conf = {0};
+    const char *name_space = o->name_space != NULL ? o->name_space : "stint";
+    double timeout_s = o->timeout_s > 0 ? o->timeout_s : 10;
+    if (!task_group_is_valid(name_space, strlen(name_space)))
+        return err_set(err, STINT_INVALID,
+                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
+    if (conf_resolve(&conf, o->url, err))
+        return -1;
+    s->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
+                                    : INT64_C(1000000000000);
+    s->store = store_sync_open(&conf,
+                               s->timeout_ms < CALL_DEADLINE_MS
+                                   ? s->timeout_ms
+                                   : CALL_DEADLINE_MS,
+                               err);
+    if (s->store == NULL)
+        return -1;
+    script_caller_init(&s->caller, s->store, name_space);
+    struct client_answer a = {0};
+    script_load(&s->caller, client_keep, &a);
+    s->store->ops->wait(s->store);
+    client_reply_free(a.reply);
+    return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
+}
+
+stint *stint_open(const struct stint_options *o, struct stint_err *err)
+{
+    struct stint_options full = STINT_OPTIONS_INIT;
+    if (o != NULL)
+        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
+    struct stint *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
+    if (client_connect(s, &full, err)) {
+        stint_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+void stint_close(stint *s)
+{
+    if (s == NULL)
+        return;
+    if (s->store != NULL)
+        s->store->ops->close(s->store);
+    free(s->groups);
+    free(s);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of a handle: one blocking connection, and calls that are repeated
+ * until an answer came or the time is up. */
+#ifndef STINT_LIB_CLIENT_H
+#define STINT_LIB_CLIENT_H
+
+#include <stdint.h>
+#include <stint/stint.h>
+
+#include "args.h"
+#include "script.h"
+#include "store.h"
+
+struct redisReply;
+
+typedef char group_name[STINT_NAME_LEN + 1];
+
+struct stint {
+    struct store *store;
+    struct script_caller caller;
+    int64_t timeout_ms;
+    int tries;          /* how often the last call was made */
+    group_name *groups; /* registered by this handle */
+    size_t n_groups;
+};
+
+/* The answer of one call in flight; zeroed before use. */
+struct client_answer {
+    struct redisReply *reply; /* a copy, owned */
+    struct stint_err err;
+};
+/* A script_done_fn: keeps the answer in arg. */
+void client_keep(const struct redisReply *reply, const struct stint_err *err,
+                 void *arg);
+void client_reply_free(struct redisReply *reply); /* NULL is fine */
+
+/* May the call be made again? */
+int client_may_retry(enum stint_code code);
+/* Sleeps before try number `tries` + 1, -1: no time is left until `until`. */
+int client_pause(int tries, int64_t until_ms);
+
+/* One call with its retries. NULL and err, or a reply that the caller frees
+ * with client_reply_free. */
+struct redisReply *client_call(struct stint *s, enum script_id id,
+                               const char *group, const struct args *args,
+                               struct stint_err *err);
+
+/* Sees that the fleet knows the group, once per handle. */
+int client_register(struct stint *s, const char *group, struct stint_err *err);
+
+/* All groups, *n of them; free() them. NULL: err. */
+group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err);
+
+#endif

@@ -1,0 +1,162 @@
+-- assign: QUEUED -> RUNNING for free slots, -> ASSIGNED for prefetched ones.
+-- Due only; highest level first, then earliest next_run_time; never past
+-- stop_time. A due task of a function the worker does not know is parked with
+-- its like, out of the way of the others.
+-- FLAGS:
+-- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run  ARGV[6] to prefetch
+-- ARGV[7...] functions the worker knows
+-- Returns now_us, when the next is due (ms, 0: none), 1 if more is due now,
+-- then three a task: id, state record, task
+-- Refuses: LEASE
+local base, worker, token = KEYS[1], ARGV[3], ARGV[4]
+local now, now_us = enter(ARGV)
+local n_run = tonumber(ARGV[5])
+local want = n_run + tonumber(ARGV[6])
+local lease = redis.call('ZSCORE', base .. ':workers', worker)
+if not lease or tonumber(lease) < now then
+    return redis.error_reply('LEASE the worker has no lease on this group')
+end
+local known = {}
+for i = 7, #ARGV do
+    known[ARGV[i]] = true
+end
+
+local w = writer(base)
+local gone, n_gone = expire_due(w, now, STEP)
+
+-- Where to look, in order. Without levels it is one sorted set.
+local sources = {}
+local levels = redis.call('ZREVRANGE', base .. ':levels', 0, 999, 'WITHSCORES')
+local plain = base .. ':queued'
+for i = 1, #levels, 2 do
+    if plain and tonumber(levels[i + 1]) < 0 then
+        sources[#sources + 1] = plain
+        plain = nil
+    end
+    local fn = string.match(levels[i], ':(.+)$')
+    if not fn or known[fn] then
+        sources[#sources + 1] = base .. ':queued:' .. levels[i]
+        sources[base .. ':queued:' .. levels[i]] = levels[i]
+    end
+end
+sources[#sources + 1] = plain
+
+local now_text, fence_text = num(now), num(now_us)
+local head = ' ' .. fence_text .. ' ' .. token .. ' ' .. worker .. ' '
+local tail = ' ' .. now_text .. ' 0'
+local reply = {fence_text, '0', '0'}
+local taken, more = 0, n_gone == STEP
+local state = list(w, 'HSET', base .. ':state')
+local running, assigned
+
+local function take(key, id, r, text)
+    local status = taken < n_run and 'RUNNING' or 'ASSIGNED'
+    local fence = fence_text
+    if r then
+        if tonumber(r.fence) >= now_us then
+            fence = num(tonumber(r.fence) + 1)
+        end
+        if r.expire then
+            if status == 'RUNNING' then
+                put(w, 'ZREM', base .. ':expiry', id)
+            end
+        end
+        r.status, r.fence, r.token, r.worker = status, fence, token, worker
+        r.parked = nil
+        if status == 'RUNNING' then
+            r.start, r.stop = now, 0
+        end
+        text = encode(r)
+    elseif status == 'RUNNING' then
+        text = 'RUNNING' .. head .. text .. tail
+    else
+        text = 'ASSIGNED' .. head .. text .. ' 0 0'
+    end
+    state[#state + 1] = id
+    state[#state + 1] = text
+    local held
+    if status == 'RUNNING' then
+        running = running or list(w, 'ZADD', base .. ':running:' .. worker)
+        held = running
+    else
+        assigned = assigned or list(w, 'ZADD', base .. ':assigned:' .. worker)
+        held = assigned
+    end
+    held[#held + 1] = fence
+    held[#held + 1] = id
+    taken = taken + 1
+    return text
+end
+
+for _, key in ipairs(sources) do
+    local limit = want - taken
+    if limit <= 0 then
+        break
+    end
+    local found = redis.call('ZRANGEBYSCORE', key, '-inf', now_text,
+                             'WITHSCORES', 'LIMIT', 0, limit)
+    if #found == 0 and sources[key]
+        and redis.call('EXISTS', key) == 0 then
+        put(w, 'ZREM', base .. ':levels', sources[key])
+    end
+    more = more or #found == 2 * limit
+    local ids = {}
+    for i = 1, #found, 2 do
+        ids[#ids + 1] = found[i]
+    end
+    local states, tasks = fetch(base .. ':state', ids),
+                          fetch(base .. ':task', ids)
+    local out = #ids > 0 and list(w, 'ZREM', key)
+    for i, id in ipairs(ids) do
+        if not gone[id] then
+            local r = states[i] and decode(states[i])
+            local task = tasks[i]
+            local fn = task and function_of(task)
+            out[#out + 1] = id
+            if not task or (r and r.status ~= 'QUEUED') then
+                -- The records and this index disagree: be loud.
+                r = r or fresh(found[2 * i])
+                if not ENDED[r.status] then
+                    finish(w, id, r, 'FAILED', now,
+                           '{"error":"the record of this task is lost"}')
+                end
+            elseif known[fn] then
+                reply[#reply + 1] = id
+                reply[#reply + 1] = take(key, id, r, found[2 * i])
+                reply[#reply + 1] = task
+            else
+                r = r or fresh(found[2 * i])
+                r.parked = '1'
+                requeue(w, id, r, r.next, task)
+                more = true
+            end
+        end
+    end
+end
+flush(w)
+
+-- Pass the wake-up on while work remains, and keep the time of the next.
+local due
+for _, key in ipairs(sources) do
+    local score = first_score(key)
+    if score then
+        local fn = sources[key] and string.match(sources[key], ':(.+)$')
+        if fn then
+            redis.call('ZADD', base .. ':wake:' .. fn, 'LT', score, 'w')
+        elseif not due or tonumber(score) < due then
+            due = tonumber(score)
+        end
+    end
+end
+local expiry = first_score(base .. ':expiry')
+if expiry and (not due or tonumber(expiry) < due) then
+    due = tonumber(expiry)
+end
+if due then
+    redis.call('ZADD', base .. ':wake', 'LT', num(due), 'w')
+    reply[2] = num(due)
+end
+if more then
+    reply[3] = '1'
+end
+return reply

@@ -1,0 +1,69 @@
+-- fsck: looks at one step of one key and says what does not agree: every task
+-- is in exactly the sorted set its state demands, and nothing is in one that
+-- should not be. Changes nothing.
+-- FLAGS: no-writes
+-- ARGV[3] which key (from 1)  ARGV[4] cursor  ARGV[5] how many, about
+-- Returns now_us, the next key (0: done), the next cursor, how many were looked
+-- at, then a sentence a fault
+local base = KEYS[1]
+local now, now_us = enter(ARGV)
+local keys = {base .. ':task', base .. ':state', base .. ':run',
+              base .. ':expiry', base .. ':finished', base .. ':queued',
+              base .. ':held'}
+for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
+    keys[#keys + 1] = base .. ':queued:' .. l
+end
+for _, worker in ipairs(redis.call('ZRANGE', base .. ':workers', 0, 999)) do
+    keys[#keys + 1] = base .. ':assigned:' .. worker
+    keys[#keys + 1] = base .. ':running:' .. worker
+end
+local at = tonumber(ARGV[3])
+local key = keys[at]
+if not key then
+    return {num(now_us), '0', '0', '0'}
+end
+local hash = at <= 3
+local found = redis.call(hash and 'HSCAN' or 'ZSCAN', key, ARGV[4], 'COUNT',
+                         ARGV[5])
+local reply = {num(now_us), num(found[1] == '0' and at + 1 or at), found[1],
+               '0'}
+local function fault(text)
+    reply[#reply + 1] = text
+end
+local ids = {}
+for i = 1, #found[2], 2 do
+    ids[#ids + 1] = found[2][i]
+end
+local states, tasks = fetch(base .. ':state', ids), fetch(base .. ':task', ids)
+for i, id in ipairs(ids) do
+    local r = states[i] and decode(states[i]) or fresh(0)
+    if not tasks[i] then
+        fault(id .. ': is in ' .. key .. ', but there is no such task')
+    elseif r.status == 'BROKEN' then
+        fault(id .. ': its state record cannot be read')
+    elseif at == 1 then
+        local home = place(base, r, tasks[i])
+        if not redis.call('ZSCORE', home, id) then
+            fault(id .. ': is ' .. r.status .. ', but not in ' .. home)
+        end
+        if r.expire and (r.status == 'QUEUED' or r.status == 'ASSIGNED')
+            and not redis.call('ZSCORE', base .. ':expiry', id) then
+            fault(id .. ': has a stop_time, but is not in ' .. base
+                  .. ':expiry')
+        end
+        if (r.status == 'ASSIGNED' or r.status == 'RUNNING')
+            and not redis.call('ZSCORE', base .. ':workers', r.worker) then
+            fault(id .. ': is held by ' .. r.worker
+                  .. ', which has no lease that could end')
+        end
+    elseif at == 4 then
+        if not r.expire or (r.status ~= 'QUEUED'
+                and r.status ~= 'ASSIGNED') then
+            fault(id .. ': is ' .. r.status .. ', but still in ' .. key)
+        end
+    elseif at > 4 and place(base, r, tasks[i]) ~= key then
+        fault(id .. ': is ' .. r.status .. ', but also in ' .. key)
+    end
+end
+reply[4] = num(#ids)
+return reply

@@ -1,0 +1,284 @@
+-- Shared by every script: key names, the clock, state records, writes.
+--
+-- KEYS[1] is the base of a group, {stint:GROUP}, or of the fleet, {stint};
+-- all other keys are derived here and nowhere else. ARGV[1] is the protocol,
+-- ARGV[2] the time in ms (0: Redis's own clock; tests pass theirs).
+--
+-- A script checks everything first, collects its writes in a writer and
+-- flushes last: Lua has no roll-back. Payloads are opaque bytes. Numbers stay
+-- below 2^53 and leave through num().
+--
+-- A state record is one line:
+--   STATUS fence token worker next start stop[ key=value...]
+-- next: when this run is (or was) due; start, stop: of the last run; 0: not
+-- yet; "-": none. Keys (absent: the default): begin start_time, expire
+-- stop_time, repeats, period ms, drift, retry, delay ms, backoff, cap ms,
+-- level (priority, +0.5 when immediate), disabled, ttl ms, discard; counters:
+-- run, failed, lost; parked: due, but of a function nobody could run.
+-- A task without a record is QUEUED as it was queued, all rules default, and
+-- stands in KEYS[1]:queued: most tasks never need one before they are taken.
+
+local PROTOCOL = '1'
+local LIBRARY = '@LIBRARY_SHA1@'
+local HOUR, DAY = 3600000, 86400000
+local RUNS_KEPT = 20        -- earlier runs kept per task
+local LOST_MAX = 3          -- runs lost with their worker, then FAILED
+local HELD_MAX = 5000       -- tasks a worker may hold
+local STEP = 250            -- side work a script does in passing
+local PAYLOAD_MAX = 1048576 -- bytes of a task
+
+local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
+                'delay', 'backoff', 'cap', 'level', 'disabled', 'ttl',
+                'discard', 'run', 'failed', 'lost', 'parked'}
+local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
+               EXPIRED = 1}
+
+local function num(n)
+    return string.format('%.0f', n)
+end
+
+-- Refuse what is not of our protocol; return the time in ms and in us.
+local function enter(argv)
+    if argv[1] ~= PROTOCOL then
+        error({err = 'PROTOCOL this library speaks protocol ' .. PROTOCOL})
+    end
+    if argv[2] ~= '0' then
+        local ms = tonumber(argv[2])
+        return ms, ms * 1000
+    end
+    local t = redis.call('TIME')
+    local us = t[1] * 1000000 + t[2]
+    return math.floor(us / 1000), us
+end
+
+local function decode(text)
+    local status, fence, token, worker, due, start, stop, rest = string.match(
+        text, '^(%u+) (%d+) (%S+) (%S+) (%d+) (%d+) (%d+)(.*)$')
+    if not status then
+        return {status = 'BROKEN', fence = '0', token = '-', worker = '-',
+                next = 0, start = 0, stop = 0}
+    end
+    local r = {status = status, fence = fence, token = token, worker = worker,
+               next = tonumber(due), start = tonumber(start),
+               stop = tonumber(stop)}
+    for k, v in string.gmatch(rest, ' (%l+)=(%S+)') do
+        r[k] = v
+    end
+    return r
+end
+
+local function encode(r)
+    local s = r.status .. ' ' .. r.fence .. ' ' .. r.token .. ' ' .. r.worker
+        .. ' ' .. num(r.next) .. ' ' .. num(r.start) .. ' ' .. num(r.stop)
+    for i = 1, #FIELDS do
+        local v = r[FIELDS[i]]
+        if v then
+            s = s .. ' ' .. FIELDS[i] .. '=' .. v
+        end
+    end
+    return s
+end
+
+-- The record of a task nobody has touched yet.
+local function fresh(due)
+    return {status = 'QUEUED', fence = '0', token = '-', worker = '-',
+            next = tonumber(due), start = 0, stop = 0}
+end
+
+local function function_of(task)
+    return string.match(task, '^{"function":"([^"]+)"') or ''
+end
+
+-- The sorted set in which a QUEUED task waits, and its entry in :levels.
+local function shelf(base, r, task)
+    if r.disabled then
+        return base .. ':held'
+    end
+    local level = r.level or '0'
+    if r.parked then
+        level = level .. ':' .. function_of(task)
+    elseif level == '0' then
+        return base .. ':queued'
+    end
+    return base .. ':queued:' .. level, level
+end
+
+-- The sorted set that must hold the task, whatever its state.
+local function place(base, r, task)
+    if r.status == 'QUEUED' then
+        return (shelf(base, r, task))
+    elseif r.status == 'ASSIGNED' then
+        return base .. ':assigned:' .. r.worker
+    elseif r.status == 'RUNNING' then
+        return base .. ':running:' .. r.worker
+    end
+    return base .. ':finished'
+end
+
+-- A writer collects the arguments of variadic commands.
+local function writer(base)
+    return {base = base, order = {}, by = {}, counts = {}, runs = {},
+            wakes = {}}
+end
+
+-- The list of further arguments of `cmd key`.
+local function list(w, cmd, key)
+    local name = cmd .. key
+    local l = w.by[name]
+    if not l then
+        l = {cmd = cmd, key = key}
+        w.by[name] = l
+        w.order[#w.order + 1] = l
+    end
+    return l
+end
+
+local function put(w, cmd, key, a, b)
+    local l = list(w, cmd, key)
+    l[#l + 1] = a
+    if b then
+        l[#l + 1] = b
+    end
+end
+
+local function wake(w, at, fn)
+    local key = w.base .. ':wake'
+    if fn then
+        key = key .. ':' .. fn
+    end
+    if not w.wakes[key] or at < w.wakes[key] then
+        w.wakes[key] = at
+    end
+end
+
+local function flush(w)
+    for _, l in ipairs(w.order) do
+        for i = 1, #l, 1000 do
+            redis.call(l.cmd, l.key, unpack(l, i, math.min(i + 999, #l)))
+        end
+    end
+    for _, run in ipairs(w.runs) do
+        redis.call('LPUSH', run[1], run[2])
+        redis.call('LTRIM', run[1], 0, RUNS_KEPT - 1)
+    end
+    for status, n in pairs(w.counts) do
+        redis.call('HINCRBY', w.base .. ':ended', status, n)
+    end
+    for key, at in pairs(w.wakes) do
+        redis.call('ZADD', key, 'LT', num(at), 'w')
+    end
+end
+
+local function save(w, id, r)
+    put(w, 'HSET', w.base .. ':state', id, encode(r))
+end
+
+-- Take a task out of where its record says it is.
+local function leave(w, id, r, task)
+    put(w, 'ZREM', place(w.base, r, task), id)
+    if r.expire and (r.status == 'QUEUED' or r.status == 'ASSIGNED') then
+        put(w, 'ZREM', w.base .. ':expiry', id)
+    end
+end
+
+-- Into QUEUED, due at `due`.
+local function requeue(w, id, r, due, task)
+    r.status, r.worker, r.next = 'QUEUED', '-', due
+    local key, level = shelf(w.base, r, task)
+    put(w, 'ZADD', key, num(due), id)
+    if level then
+        put(w, 'ZADD', w.base .. ':levels', r.level or '0', level)
+    end
+    if r.expire then
+        put(w, 'ZADD', w.base .. ':expiry', r.expire, id)
+    end
+    save(w, id, r)
+    if not r.disabled then
+        wake(w, due, r.parked and function_of(task))
+    end
+end
+
+-- Into an end state.
+local function finish(w, id, r, status, now, payload)
+    r.status, r.stop, r.parked = status, now, nil
+    save(w, id, r)
+    put(w, 'ZADD', w.base .. ':finished', num(now + (r.ttl or DAY)), id)
+    w.counts[status] = (w.counts[status] or 0) + 1
+    if payload and payload ~= '' and not r.discard then
+        put(w, 'HSET', w.base .. ':run', id, payload)
+    end
+end
+
+-- A run that is not the task's last: its line goes to the task's history.
+local function history(w, id, r, status, now, payload)
+    if not r.discard then
+        w.runs[#w.runs + 1] = {w.base .. ':run:' .. id,
+            status .. ' ' .. r.fence .. ' ' .. r.worker .. ' ' .. num(r.start)
+            .. ' ' .. num(now) .. ' ' .. (payload or '')}
+    end
+end
+
+-- HMGET of a hash for any number of ids.
+local function fetch(key, ids)
+    local out = {}
+    for i = 1, #ids, 1000 do
+        local part = redis.call('HMGET', key,
+                                unpack(ids, i, math.min(i + 999, #ids)))
+        for j = 1, #part do
+            out[i + j - 1] = part[j]
+        end
+    end
+    return out
+end
+
+-- QUEUED or ASSIGNED past their stop_time -> EXPIRED. Returns a set of ids.
+local function expire_due(w, now, limit)
+    local ids = redis.call('ZRANGEBYSCORE', w.base .. ':expiry', '-inf',
+                           '(' .. num(now), 'LIMIT', 0, limit)
+    local gone = {}
+    if #ids == 0 then
+        return gone, 0
+    end
+    local states = fetch(w.base .. ':state', ids)
+    local tasks = fetch(w.base .. ':task', ids)
+    for i, id in ipairs(ids) do
+        local r = states[i] and decode(states[i])
+        if r and tasks[i]
+            and (r.status == 'QUEUED' or r.status == 'ASSIGNED') then
+            leave(w, id, r, tasks[i])
+            r.token, r.worker = '-', '-'
+            finish(w, id, r, 'EXPIRED', now)
+            gone[id] = true
+        else
+            put(w, 'ZREM', w.base .. ':expiry', id)
+        end
+    end
+    return gone, #ids
+end
+
+-- Ended tasks past their retention -> gone. The id stays at least an hour.
+local function prune_ids(w, ids, now)
+    local base = w.base
+    local states = fetch(base .. ':state', ids)
+    for i, id in ipairs(ids) do
+        local r = states[i] and decode(states[i])
+        if r and not ENDED[r.status] then
+            put(w, 'ZREM', base .. ':finished', id)
+        else
+            if r and now < r.stop + HOUR then
+                put(w, 'HSET', base .. ':task', id, '-')
+                put(w, 'ZADD', base .. ':finished', num(r.stop + HOUR), id)
+            else
+                put(w, 'HDEL', base .. ':task', id)
+                put(w, 'HDEL', base .. ':state', id)
+                put(w, 'ZREM', base .. ':finished', id)
+            end
+            put(w, 'HDEL', base .. ':run', id)
+            put(w, 'UNLINK', base .. ':run:' .. id, base .. ':run:' .. id)
+        end
+    end
+end
+
+local function first_score(key)
+    return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+end

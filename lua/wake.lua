@@ -1,0 +1,29 @@
+-- wake: the reaper's look at a group: puts a lost wake-up marker back, and
+-- says when each duty is due.
+-- FLAGS: allow-oom
+-- Returns now_us, then, as ms since the epoch or '' for none: the next
+-- stop_time, the next end of a lease, the next retention; then the number of
+-- ended tasks
+local base = KEYS[1]
+local now, now_us = enter(ARGV)
+local marks = {}
+local queued = first_score(base .. ':queued')
+for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
+    local score = first_score(base .. ':queued:' .. l)
+    local fn = string.match(l, ':(.+)$')
+    if score and fn then
+        marks[base .. ':wake:' .. fn] = score
+    elseif score and (not queued or tonumber(score) < tonumber(queued)) then
+        queued = score
+    end
+end
+if queued then
+    marks[base .. ':wake'] = queued
+end
+for key, score in pairs(marks) do
+    redis.call('ZADD', key, 'LT', score, 'w')
+end
+return {num(now_us), first_score(base .. ':expiry') or '',
+        first_score(base .. ':workers') or '',
+        first_score(base .. ':finished') or '',
+        num(redis.call('ZCARD', base .. ':finished'))}

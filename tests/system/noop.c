@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* A module for the system tests: C functions that take no time, a given time,
+ * or fail. Loaded by workers with {"module": ".../noop.so"}. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <stint/stint.h>
+
+extern STINT_API const struct stint_module stint_module;
+
+static int noop(stint_run *run, void *arg)
+{
+    (void)run;
+    (void)arg;
+    return 0;
+}
+
+/* args[0]: milliseconds, a number. Ends early when cancelled. */
+static int sleep_ms(stint_run *run, void *arg)
+{
+    (void)arg;
+    const char *digits = strpbrk(stint_run_args(run), "0123456789");
+    if (!digits) {
+        stint_run_set_error(run, "args[0]: milliseconds wanted");
+        return 1;
+    }
+    long left_ms = strtol(digits, NULL, 10);
+    while (left_ms > 0 && !stint_run_is_cancelled(run)) {
+        long step_ms = left_ms < 10 ? left_ms : 10;
+        struct timespec step = {0, step_ms * 1000000};
+        nanosleep(&step, NULL);
+        left_ms -= step_ms;
+    }
+    return left_ms > 0;
+}
+
+static int fail(stint_run *run, void *arg)
+{
+    (void)arg;
+    stint_run_set_error(run, "fails always");
+    return 1;
+}
+
+static const struct stint_function functions[] = {
+    {"noop", noop, NULL},
+    {"sleep_ms", sleep_ms, NULL},
+    {"fail", fail, NULL},
+};
+
+const struct stint_module stint_module = {
+    STINT_MODULE_ABI,
+    sizeof(functions) / sizeof(functions[0]),
+    functions,
+};

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* C functions as runs, on a pool of real threads. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "executor.h"
+#include "limits.h"
+
+#define TASK "{\"args\":[1,\"two\"],\"vars\":{\"a\":true}}"
+
+struct fixture {
+    struct event_base *base;
+    struct event *timer;
+    struct executor *e;
+    int n_open, n_done;
+    enum run_outcome outcome;
+    char result[100], error[ERROR_BYTES_MAX + 1];
+};
+
+static void on_done(struct run *run, const struct run_result *r, void *arg)
+{
+    struct fixture *f = arg;
+
+    assert_null(run->slot);
+    assert_true(r->outcome == RUN_COMPLETED || r->error);
+    f->outcome = r->outcome;
+    snprintf(f->result, sizeof(f->result), "%s", r->result ? r->result : "");
+    snprintf(f->error, sizeof(f->error), "%s", r->error ? r->error : "");
+    f->n_done++;
+    if (--f->n_open == 0)
+        event_base_loopbreak(f->base);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct fixture *f = arg;
+
+    (void)fd;
+    (void)what;
+    f->e->ops->tick(f->e, clock_mono_ms());
+}
+
+static void setup(struct fixture *f, int n_threads)
+{
+    const struct timeval tv = {0, 10000};
+    struct stint_err err = {STINT_OK, ""};
+    struct executor_options o = {0};
+
+    memset(f, 0, sizeof(*f));
+    f->base = event_base_new();
+    f->timer = event_new(f->base, -1, EV_PERSIST, on_timer, f);
+    event_add(f->timer, &tv);
+    o.base = f->base;
+    o.grace_ms = 200;
+    o.worker = "w1.test";
+    o.on_done = on_done;
+    o.arg = f;
+    o.n_threads = n_threads;
+    f->e = thread_executor_new(&o, &err);
+    assert_non_null(f->e);
+}
+
+static void teardown(struct fixture *f)
+{
+    f->e->ops->close(f->e);
+    event_free(f->timer);
+    event_base_free(f->base);
+}
+
+static void run_start(struct fixture *f, struct run *run,
+                      const struct function *fn, int64_t timeout_ms)
+{
+    int n = f->n_done;
+
+    memset(run, 0, sizeof(*run));
+    run->id = "t1";
+    run->function = "fn";
+    run->fence = 42;
+    run->attempt = 2;
+    run->timeout_ms = timeout_ms;
+    run->json = TASK;
+    run->json_len = strlen(TASK);
+    run->how = fn;
+    f->n_open++;
+    f->e->ops->start(f->e, run);
+    assert_int_equal(f->n_done, n);
+}
+
+static void run_one(struct fixture *f, stint_handler_fn fn, void *arg,
+                    int64_t timeout_ms)
+{
+    struct function function = {fn, arg};
+    struct run run;
+
+    run_start(f, &run, &function, timeout_ms);
+    event_base_dispatch(f->base);
+}
+
+static int count(stint_run *run, void *arg)
+{
+    (void)run;
+    atomic_fetch_add((atomic_int *)arg, 1);
+    return 0;
+}
+
+static void test_many(void **state)
+{
+    enum { N = 1000 };
+    static struct run runs[N];
+    atomic_int n = 0;
+    struct function fn = {count, &n};
+    struct fixture f;
+
+    (void)state;
+    setup(&f, 8);
+    for (int round = 1; round <= 2; round++) {
+        for (int i = 0; i < N; i++)
+            run_start(&f, &runs[i], &fn, 60000);
+        event_base_dispatch(f.base);
+        assert_int_equal(f.n_done, N * round);
+        assert_int_equal(atomic_load(&n), N * round);
+    }
+    teardown(&f);
+}
+
+static int look(stint_run *run, void *arg)
+{
+    (void)arg;
+    if (strcmp(stint_run_args(run), "[1,\"two\"]") != 0 ||
+        strcmp(stint_run_vars(run), "{\"a\":true}") != 0 ||
+        strcmp(stint_run_id(run), "t1") != 0 ||
+        strcmp(stint_run_function(run), "fn") != 0 ||
+        stint_run_fence(run) != 42 || stint_run_attempt(run) != 2)
+        return 1;
+    return stint_run_set_result(run, "false");
+}
+
+static int refuse(stint_run *run, void *arg)
+{
+    if (arg)
+        stint_run_set_error(run, arg);
+    return 7;
+}
+
+static int bad_result(stint_run *run, void *arg)
+{
+    (void)arg;
+    return stint_run_set_result(run, "nonsense") == -1 ? 0 : 1;
+}
+
+static void test_ends(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, 2);
+    run_one(&f, look, NULL, 60000);
+    assert_int_equal(f.outcome, RUN_COMPLETED);
+    assert_string_equal(f.result, "false");
+    run_one(&f, refuse, NULL, 60000);
+    assert_int_equal(f.outcome, RUN_FAILED);
+    assert_string_equal(f.error, "returned 7");
+    assert_string_equal(f.result, "");
+    run_one(&f, refuse, (void *)(uintptr_t)"b\xFFroken", 60000);
+    assert_string_equal(f.error, "b\xEF\xBF\xBDroken");
+    run_one(&f, bad_result, NULL, 60000);
+    assert_int_equal(f.outcome, RUN_FAILED);
+    assert_string_equal(f.error, "the result is no JSON");
+    teardown(&f);
+}
+
+static int until_cancelled(stint_run *run, void *arg)
+{
+    (void)arg;
+    while (!stint_run_is_cancelled(run))
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    return 0;
+}
+
+static void test_timeout(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f, 2);
+    run_one(&f, until_cancelled, NULL, 100);
+    assert_int_equal(f.outcome, RUN_TIMEOUT);
+    assert_string_equal(f.error, "timeout after 0.1 s");
+    teardown(&f);
+}
+
+/* One thread: the first runs, the others wait, and the last must be able to
+ * end before the first. */
+static void test_stop(void **state)
+{
+    struct function fn = {until_cancelled, NULL};
+    struct fixture f;
+    struct run runs[4];
+
+    (void)state;
+    setup(&f, 1);
+    for (int i = 0; i < 4; i++)
+        run_start(&f, &runs[i], &fn, 60000);
+    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    f.e->ops->stop(f.e, &runs[3], 0);
+    f.e->ops->stop(f.e, &runs[1], 1);
+    while (f.n_done < 2)
+        event_base_loop(f.base, EVLOOP_ONCE);
+    assert_int_equal(f.outcome, RUN_STOPPED);
+    assert_non_null(runs[0].slot);
+    f.e->ops->stop(f.e, &runs[0], 0);
+    f.e->ops->stop(f.e, &runs[2], 0);
+    event_base_dispatch(f.base);
+    assert_int_equal(f.n_done, 4);
+    assert_int_equal(f.outcome, RUN_STOPPED);
+    teardown(&f);
+}
+
+static void test_close(void **state)
+{
+    struct function fn = {until_cancelled, NULL};
+    struct fixture f;
+    struct run runs[3];
+
+    (void)state;
+    setup(&f, 1);
+    for (int i = 0; i < 3; i++)
+        run_start(&f, &runs[i], &fn, 60000);
+    teardown(&f);
+    assert_int_equal(f.n_done, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many),    cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_timeout), cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_close),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker and Redis say to each other, one function a call and one for
+ * its reply. A reply that did not come is an unknown outcome: what was to be
+ * reported goes back to the outbox, what was to be assigned is found out by
+ * the next heartbeat, which then carries all that is held. */
+#include "worker.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "err.h"
+
+#define BACK_OFF_MS 250
+#define WAIT_S      "30"
+
+static void exchange_saw_clock(struct worker *w, const struct redisReply *r)
+{
+    w->redis_off_ms = reply_i64(r, 0) / 1000 - w->clock();
+}
+
+static void exchange_failed(struct worker *w, const struct stint_err *err,
+                            const char *what)
+{
+    if (err->code == STINT_NOSCRIPT || err->code == STINT_UNKNOWN ||
+        err->code == STINT_UNREACHABLE)
+        log_debug(w->log, "%s: %s", what, err->text);
+    else
+        log_warn(w->log, "%s: %s", what, err->text);
+    w->pause_mono_ms = w->clock() + BACK_OFF_MS;
+    w->want_tick(w->want_arg);
+}
+
+/* ---- assign ------------------------------------------------------------- */
+
+static void exchange_on_assign(const struct redisReply *reply,
+                               const struct stint_err *err, void *arg)
+{
+    struct worker_group *g = arg;
+    struct worker *w = g->worker;
+    g->assigning--;
+    g->asked = 0;
+    if (reply == NULL) {
+        g->hungry = 1;
+        if (err->code == STINT_LEASE)
+            g->has_lease = 0; /* a heartbeat first */
+        else
+            g->reconcile = 1; /* it may have happened */
+        exchange_failed(w, err, "assign");
+        return;
+    }
+    exchange_saw_clock(w, reply);
+    int64_t due_ms = reply_i64(reply, 1);
+    g->due_mono_ms = due_ms > 0 ? due_ms - w->redis_off_ms : INT64_MAX;
+    g->hungry = reply_i64(reply, 2) == 1;
+    for (size_t i = 3; i + 2 < reply_n(reply); i += 3) {
+        size_t id_len, record_len, task_len;
+        const char *id = reply_str(reply, i, &id_len);
+        const char *record = reply_str(reply, i + 1, &record_len);
+        const char *task = reply_str(reply, i + 2, &task_len);
+        struct held *h = held_new(w, g, id, id_len, record, record_len, task,
+                                  task_len);
+        if (h == NULL) {
+            log_error(w->log, "assign: task %.*s cannot be read", (int)id_len,
+                      id);
+            g->reconcile = 1; /* give it back */
+        } else if (h->state == HELD_STARTING) {
+            worker_run(w, h);
+        }
+    }
+    w->want_tick(w->want_arg);
+}
+
+void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
+                     int n_prefetch)
+{
+    struct args a;
+    uint64_t token;
+    char token_text[20];
+    if (getrandom(&token, sizeof(token), 0) != (ssize_t)sizeof(token))
+        token = (uint64_t)w->clock() * 2654435761u;
+    snprintf(token_text, sizeof(token_text), "%012" PRIx64,
+             token & 0xffffffffffff);
+    args_init(&a);
+    args_add_str(&a, w->name);
+    args_add_str(&a, token_text);
+    args_add_i64(&a, n_run);
+    args_add_i64(&a, n_prefetch);
+    for (int i = 0; i < w->config->n_types; i++)
+        args_add_str(&a, w->config->types[i].name);
+    g->assigning++;
+    g->asked = n_run + n_prefetch;
+    g->marker = 0;
+    g->hungry = 0;
+    script_call(w->caller, SCRIPT_ASSIGN, g->name, &a, exchange_on_assign, g);
+    args_close(&a);
+}
+
+/* ---- start, report, release: batches of tasks in hand -------------------- */
+
+struct batch {
+    struct worker *worker;
+    struct worker_group *group;
+    enum script_id script;
+    int n;
+    struct held *held[BATCH_TASKS_MAX];
+};
+
+static void exchange_on_batch(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    struct batch *b = arg;
+    struct worker *w = b->worker;
+    int starting = b->script == SCRIPT_START;
+    w->sending--;
+    if (reply != NULL)
+        exchange_saw_clock(w, reply);
+    for (int i = 0; i < b->n; i++) {
+        struct held *h = b->held[i];
+        size_t len;
+        if (reply == NULL)
+            held_move(w, h, starting ? HELD_ASSIGNED : HELD_DONE);
+        else if (starting &&
+                 strcmp(reply_str(reply, (size_t)i + 1, &len), "OK") == 0)
+            worker_run(w, h);
+        else
+            held_free(w, h);
+    }
+    if (reply == NULL) {
+        b->group->reconcile |= starting;
+        exchange_failed(w, err, starting ? "start" : "report");
+    }
+    free(b);
+    w->want_tick(w->want_arg);
+}
+
+static void exchange_batch(struct worker *w, struct batch *b)
+{
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, w->name);
+    for (int i = 0; i < b->n; i++) {
+        struct held *h = b->held[i];
+        args_add_str(&a, h->run.id);
+        args_add_str(&a, h->record.ticket);
+        if (b->script == SCRIPT_REPORT) {
+            args_add_str(&a, h->status);
+            args_add(&a, h->payload != NULL ? h->payload : "",
+                     h->payload_len);
+        }
+    }
+    w->sending++;
+    script_call(w->caller, b->script, b->group->name, &a, exchange_on_batch,
+                b);
+    args_close(&a);
+}
+
+static struct batch *exchange_batch_new(struct worker *w,
+                                        struct worker_group *g,
+                                        enum script_id script)
+{
+    struct batch *b = malloc(sizeof(*b));
+    check(b != NULL);
+    b->worker = w;
+    b->group = g;
+    b->script = script;
+    b->n = 0;
+    return b;
+}
+
+void exchange_start(struct worker *w, struct worker_group *g, int n)
+{
+    struct batch *b = exchange_batch_new(w, g, SCRIPT_START);
+    struct held *next;
+    for (struct held *h = w->held[HELD_ASSIGNED].first;
+         h != NULL && b->n < n && b->n < BATCH_TASKS_MAX; h = next) {
+        next = h->next;
+        if (h->group != g)
+            continue;
+        held_move(w, h, HELD_STARTING);
+        b->held[b->n++] = h;
+    }
+    if (b->n > 0)
+        exchange_batch(w, b);
+    else
+        free(b);
+}
+
+void exchange_send(struct worker *w, struct worker_group *g, int release)
+{
+    struct batch *b =
+        exchange_batch_new(w, g, release ? SCRIPT_RELEASE : SCRIPT_REPORT);
+    struct held *next;
+    size_t bytes = 0;
+    for (struct held *h = w->held[HELD_DONE].first;
+         h != NULL && b->n < BATCH_TASKS_MAX && bytes < BATCH_BYTES_MAX;
+         h = next) {
+        next = h->next;
+        if (h->group != g || (h->status == NULL) != release)
+            continue;
+        bytes += h->payload_len + 256;
+        held_move(w, h, HELD_SENT);
+        b->held[b->n++] = h;
+    }
+    if (b->n > 0)
+        exchange_batch(w, b);
+    else
+        free(b);
+}
+
+/* ---- heartbeat ---------------------------------------------------------- */
+
+static void exchange_on_heartbeat(const struct redisReply *reply,
+                                  const struct stint_err *err, void *arg)
+{
+    struct worker_group *g = arg;
+    struct worker *w = g->worker;
+    int reconciled = g->reconciling;
+    size_t len;
+    g->beating = g->reconciling = 0;
+    if (reply == NULL) {
+        g->reconcile |= reconciled;
+        exchange_failed(w, err, "heartbeat");
+        return;
+    }
+    exchange_saw_clock(w, reply);
+    g->leased_mono_ms = g->sent_mono_ms;
+    if (strcmp(reply_str(reply, 1, &len), "NEW") == 0 && !reconciled &&
+        w->n_held > 0)
+        g->reconcile = 1; /* what we hold may have been given to others */
+    else
+        g->has_lease = 1;
+    for (size_t i = 2; i < reply_n(reply); i++) {
+        const char *id = reply_str(reply, i, &len);
+        struct held *h = held_find(w, id, len);
+        if (h != NULL && h->group == g) {
+            log_warn(w->log, "task %s is not ours any more", h->run.id);
+            worker_drop(w, h);
+        }
+    }
+    w->want_tick(w->want_arg);
+}
+
+void exchange_heartbeat(struct worker *w, struct worker_group *g,
+                        int64_t now_ms, int leave)
+{
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, w->name);
+    args_add_i64(&a, leave ? 0 : w->lease_ms);
+    args_add_str(&a, g->reconcile ? "1" : "0");
+    for (int s = 0; g->reconcile && s < HELD_N; s++)
+        for (struct held *h = w->held[s].first; h != NULL; h = h->next)
+            if (h->group == g) {
+                args_add_str(&a, h->run.id);
+                args_add_str(&a, h->record.ticket);
+            }
+    g->reconciling = g->reconcile;
+    g->reconcile = 0;
+    g->beating = 1;
+    g->sent_mono_ms = now_ms;
+    script_call(w->caller, SCRIPT_HEARTBEAT, g->name, &a,
+                exchange_on_heartbeat, g);
+    args_close(&a);
+}
+
+/* ---- the fleet ----------------------------------------------------------- */
+
+static void exchange_on_fleet(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    struct worker *w = arg;
+    w->fleet_beating = 0;
+    if (reply == NULL) {
+        w->leading = 0;
+        exchange_failed(w, err, "heartbeat");
+        return;
+    }
+    int leading = reply_i64(reply, 1) == 1;
+    if (leading && !w->leading)
+        log_debug(w->log, "this worker does the reaping now");
+    w->leading = leading;
+    for (size_t i = 2; i < reply_n(reply); i++) {
+        size_t len;
+        const char *name = reply_str(reply, i, &len);
+        reaper_add_group(&w->reaper, name, len);
+    }
+    w->want_tick(w->want_arg);
+}
+
+void exchange_fleet(struct worker *w, int leave)
+{
+    static const char *const words[] = {"ACTIVE", "TERMINATING", "TERMINATING",
+                                        "KILLED"};
+    json_t *groups = json_array();
+    for (int i = 0; i < w->config->n_groups; i++)
+        json_array_append_new(groups, json_string(w->config->groups[i]));
+    json_t *o = json_pack(
+        "{s:s, s:s, s:I, s:o, s:s, s:i, s:i, s:s, s:I, s:I, s:I}", "name",
+        w->shown, "host", w->host, "pid", (json_int_t)w->pid, "groups", groups,
+        "status", words[w->phase], "concurrency", w->config->concurrency,
+        "running", w->held[HELD_RUNNING].n, "version", stint_version(),
+        "started_ms", (json_int_t)w->started_wall_ms, "lease_ms",
+        (json_int_t)w->lease_ms, "heartbeat_ms", (json_int_t)w->heartbeat_ms);
+    char *text = json_dumps(o, JSON_COMPACT);
+    check(text != NULL);
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, w->name);
+    args_add_str(&a, text);
+    args_add_i64(&a, leave ? 0 : w->lease_ms);
+    for (int i = 0; i < w->n_groups; i++)
+        args_add_str(&a, w->groups[i].name);
+    w->fleet_beating = 1;
+    script_call(w->caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, exchange_on_fleet,
+                w);
+    args_close(&a);
+    free(text);
+    json_decref(o);
+}
+
+/* ---- waiting for work ----------------------------------------------------- */
+
+/* A marker was popped: of which group, and when is its work due? */
+static void exchange_on_wait(const struct redisReply *reply,
+                             const struct stint_err *err, void *arg)
+{
+    struct worker *w = arg;
+    w->waiting = 0;
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        w->waited_mono_ms = w->clock() + BACK_OFF_MS;
+        log_debug(w->log, "wait: %s", reply != NULL ? reply->str : err->text);
+    }
+    size_t len;
+    const char *key = reply_n(reply) == 3 ? reply_str(reply, 0, &len) : "";
+    for (int i = 0; i < w->n_groups && key[0] != '\0'; i++) {
+        struct worker_group *g = &w->groups[i];
+        char own[2 * STINT_NAME_LEN + 32];
+        int n = script_wake_key(w->waker, own, sizeof(own), g->name, NULL);
+        if (strncmp(key, own, (size_t)n) != 0 ||
+            (key[n] != '\0' && key[n] != ':'))
+            continue;
+        int64_t at = (int64_t)strtod(reply_str(reply, 2, &len), NULL) -
+                     w->redis_off_ms;
+        g->marker = 1;
+        if (at <= w->clock())
+            g->hungry = 1;
+        else if (at < g->due_mono_ms)
+            g->due_mono_ms = at;
+    }
+    w->want_tick(w->want_arg);
+}
+
+void exchange_wait(struct worker *w)
+{
+    char key[2 * STINT_NAME_LEN + 32];
+    char *keys[GROUPS_MAX * 4 + FUNCTIONS_MAX];
+    int n = 0;
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, "BZPOPMIN");
+    for (int i = 0; i < w->n_groups; i++)
+        for (int f = -1; f < w->config->n_types; f++) {
+            if (n == (int)(sizeof(keys) / sizeof(keys[0])))
+                break;
+            script_wake_key(w->waker, key, sizeof(key), w->groups[i].name,
+                            f < 0 ? NULL : w->config->types[f].name);
+            keys[n] = strdup(key);
+            check(keys[n] != NULL);
+            args_add_str(&a, keys[n++]);
+        }
+    args_add_str(&a, WAIT_S);
+    w->waiting = 1;
+    script_command(w->waker, &a, exchange_on_wait, w);
+    args_close(&a);
+    while (n > 0)
+        free(keys[--n]);
+}
+
+/* ---- drain: is anything left? -------------------------------------------- */
+
+static void exchange_on_count(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    struct worker_group *g = arg;
+    g->counting = 0;
+    g->left = -1;
+    if (reply == NULL) {
+        exchange_failed(g->worker, err, "stats");
+        return;
+    }
+    g->left = reply_i64(reply, 1) + reply_i64(reply, 4) + reply_i64(reply, 5);
+    g->unknown = reply_i64(reply, 2);
+    g->worker->want_tick(g->worker->want_arg);
+}
+
+void exchange_count(struct worker *w, struct worker_group *g)
+{
+    struct args none;
+    args_init(&none);
+    g->counting = 1;
+    g->left = -1;
+    script_call(w->caller, SCRIPT_STATS, g->name, &none, exchange_on_count, g);
+}

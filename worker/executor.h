@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* What can run a task: a program (program.c) or a C function on a pool of
+ * threads (thread.c). All calls and on_done happen on the thread that owns the
+ * event loop. */
+#ifndef STINT_WORKER_EXECUTOR_H
+#define STINT_WORKER_EXECUTOR_H
+
+#include <stdint.h>
+#include <stint/stint.h>
+
+struct event_base;
+struct executor;
+struct run;
+struct json_t;
+
+enum run_outcome { RUN_COMPLETED, RUN_FAILED, RUN_TIMEOUT, RUN_STOPPED };
+
+/* What came of a run. Borrowed during on_done. */
+struct run_result {
+    enum run_outcome outcome;
+    const char *result; /* JSON text, NULL: none */
+    size_t result_len;
+    const char *output; /* UTF-8 (invalid bytes replaced), NULL: none */
+    size_t output_len;
+    const char *error;  /* why it did not complete, NULL: nothing to say */
+};
+typedef void (*executor_done_fn)(struct run *run,
+                                 const struct run_result *result, void *arg);
+
+/* What is to be run. Owned by the worker, valid until on_done returned. */
+struct run {
+    const char *id;       /* task id */
+    const char *function;
+    uint64_t fence;
+    int attempt;          /* 1, 2, … */
+    int64_t timeout_ms;   /* > 0 */
+    int64_t deadline_wall_ms; /* start + timeout by Redis's clock */
+    const char *json;     /* the whole task as JSON, for stdin */
+    size_t json_len;
+    struct json_t *task;  /* the same, parsed by whoever needs it first
+                             (jansson object with args, vars), NULL until
+                             then; the worker frees it */
+    const void *how;      /* the executor's own description of the function
+                             (struct program or struct function) */
+    void *slot;           /* the executor's, NULL when not running */
+};
+
+struct executor_ops {
+    const char *name;
+    /* Takes the run; on_done is called exactly once for it, never inside
+     * start. */
+    void (*start)(struct executor *e, struct run *run);
+    /* Ends it early: SIGTERM, grace, SIGKILL (program) or the cancelled flag
+     * (thread); at_once: SIGKILL now. on_done still comes. Threads cannot be
+     * killed: their on_done comes when the function returns. */
+    void (*stop)(struct executor *e, struct run *run, int at_once);
+    /* Time is an argument. Returns the next deadline (mono ms, INT64_MAX:
+     * none): timeouts, grace periods. */
+    int64_t (*tick)(struct executor *e, int64_t now_mono_ms);
+    /* All runs have ended (the worker saw to it), but for threads: waits. */
+    void (*close)(struct executor *e);
+};
+
+struct executor {
+    const struct executor_ops *ops; /* implementations embed this first */
+};
+
+struct executor_options {
+    struct event_base *base;
+    int64_t grace_ms;
+    const char *worker;       /* WORKER, for the children's environment */
+    executor_done_fn on_done;
+    void *arg;
+    int n_threads;            /* thread.c only */
+};
+
+/* A program template of the configuration: exec: ["a", "{args.0}", …]. */
+struct program {
+    char **argv;  /* NULL-terminated, with {args}, {args.N}, {vars.NAME} */
+    int nice;
+};
+/* Checks templates ("{args.x}", "{foo}", unbalanced). -1 and err INVALID. */
+int program_check(const struct program *p, struct stint_err *err);
+struct executor *program_executor_new(const struct executor_options *o,
+                                      struct stint_err *err);
+
+/* A C function. */
+struct function {
+    stint_handler_fn fn;
+    void *arg;
+};
+struct executor *thread_executor_new(const struct executor_options *o,
+                                     struct stint_err *err);
+
+/* Kills, by SIGKILL, every process whose environment names this worker
+ * (STINT_WORKER=…), until a pass finds none or `passes` are done. Used at a
+ * worker's end and by the guard. Returns the number killed. */
+int orphans_kill(const char *worker, int passes);
+
+/* A tiny process that outlives the worker by a moment: when the worker's end
+ * of the pipe closes, however it died, it kills what the worker left behind
+ * (orphans_kill) and exits. Fork it before threads are made. Returns the pid
+ * (the worker reaps it), or -1. *fd is the worker's end, close-on-exec. */
+int guard_start(const char *worker, int *fd, struct stint_err *err);
+
+#endif

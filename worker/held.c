@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The tasks in a worker's hands, in one list a state. They live from the reply
+ * of assign until Redis has taken the report; the list DONE is the outbox that
+ * survives an absence of Redis. */
+#define _GNU_SOURCE /* memmem */
+#include "worker.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+
+static void held_unlink(struct worker *w, struct held *h)
+{
+    struct held_list *l = &w->held[h->state];
+    *(h->prev != NULL ? &h->prev->next : &l->first) = h->next;
+    *(h->next != NULL ? &h->next->prev : &l->last) = h->prev;
+    l->n--;
+}
+
+static void held_link(struct worker *w, struct held *h, enum held_state to)
+{
+    struct held_list *l = &w->held[to];
+    h->state = to;
+    h->next = NULL;
+    h->prev = l->last;
+    *(l->last != NULL ? &l->last->next : &l->first) = h;
+    l->last = h;
+    l->n++;
+}
+
+/* From each state, where it may go: bits. */
+static const unsigned held_may[HELD_N] = {
+    [HELD_ASSIGNED] = 1u << HELD_STARTING | 1u << HELD_DONE,
+    [HELD_STARTING] = 1u << HELD_RUNNING | 1u << HELD_ASSIGNED,
+    [HELD_RUNNING] = 1u << HELD_DONE,
+    [HELD_DONE] = 1u << HELD_SENT,
+    [HELD_SENT] = 1u << HELD_DONE,
+};
+
+void held_move(struct worker *w, struct held *h, enum held_state to)
+{
+    check(held_may[h->state] & 1u << to);
+    held_unlink(w, h);
+    held_link(w, h, to);
+}
+
+/* A task's own timeout; parsing only those that have one. */
+static int64_t held_timeout_ms(const struct held *h)
+{
+    if (memmem(h->run.json, h->run.json_len, "\"timeout\":", 10) == NULL)
+        return h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
+    json_t *task = json_loadb(h->run.json, h->run.json_len, 0, NULL);
+    json_t *timeout = json_object_get(task, "timeout");
+    double s = json_number_value(timeout);
+    int64_t ms = s > 0 && s <= 315360000 ? (int64_t)(s * 1000) : 0;
+    if (ms == 0)
+        ms = h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
+    json_decref(task);
+    return ms;
+}
+
+struct held *held_new(struct worker *w, struct worker_group *g,
+                      const char *id, size_t id_len, const char *record,
+                      size_t record_len, const char *task, size_t task_len)
+{
+    struct held *h = calloc(1, sizeof(*h));
+    check(h != NULL); /* a worker out of memory dies; its lease ends */
+    h->text = malloc(id_len + task_len + 2);
+    check(h->text != NULL);
+    memcpy(h->text, id, id_len);
+    h->text[id_len] = '\0';
+    memcpy(h->text + id_len + 1, task, task_len);
+    h->text[id_len + 1 + task_len] = '\0';
+    h->group = g;
+    h->run.id = h->text;
+    h->run.json = h->text + id_len + 1;
+    h->run.json_len = task_len;
+    /* {"function":"NAME"… : the script wrote it, the name needs no escapes. */
+    const char *name = task_len > 13 ? h->run.json + 13 : "";
+    size_t len = strcspn(name, "\"");
+    h->type = config_find(w->config, name, len);
+    if (task_state_decode(&h->record, record, record_len) < 0 ||
+        h->type == NULL) {
+        free(h->text);
+        free(h);
+        return NULL;
+    }
+    h->run.function = h->type->name;
+    h->run.fence = h->record.fence;
+    h->run.attempt = (int)(h->record.times_failed + 1);
+    h->run.how = h->type->is_program ? (const void *)&h->type->program
+                                     : (const void *)&h->type->function;
+    h->run.timeout_ms = held_timeout_ms(h);
+    held_link(w, h,
+              h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
+    w->n_held++;
+    return h;
+}
+
+void held_free(struct worker *w, struct held *h)
+{
+    held_unlink(w, h);
+    w->n_held--;
+    json_decref(h->run.task);
+    free(h->json);
+    free(h->payload);
+    free(h->text);
+    free(h);
+}
+
+struct held *held_find(struct worker *w, const char *id, size_t len)
+{
+    for (int s = 0; s < HELD_N; s++)
+        for (struct held *h = w->held[s].first; h != NULL; h = h->next)
+            if (strlen(h->run.id) == len && memcmp(h->run.id, id, len) == 0)
+                return h;
+    return NULL;
+}
+
+void held_set_outcome(struct held *h, const struct run_result *result)
+{
+    static const char *const words[] = {
+        [RUN_COMPLETED] = "COMPLETED", [RUN_FAILED] = "FAILED",
+        [RUN_TIMEOUT] = "TIMEOUT", [RUN_STOPPED] = "STOPPED"};
+    h->status = words[result->outcome];
+    if (result->result == NULL && result->output_len == 0 &&
+        result->error == NULL)
+        return;
+    json_t *o = json_object();
+    if (result->result != NULL)
+        json_object_set_new(o, "result",
+                            json_loadb(result->result, result->result_len,
+                                       JSON_DECODE_ANY, NULL));
+    if (result->output_len > 0)
+        json_object_set_new(o, "output", json_stringn(result->output,
+                                                      result->output_len));
+    if (result->error != NULL)
+        json_object_set_new(o, "error", json_string(result->error));
+    h->payload = json_dumps(o, JSON_COMPACT);
+    check(h->payload != NULL);
+    h->payload_len = strlen(h->payload);
+    json_decref(o);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker decides. Callbacks note what happened and ask for a tick; the
+ * tick looks at everything and does what is due: heartbeats first, then
+ * reports and assignments (written together, so they travel in one packet),
+ * then waiting for the wake-up marker. While calls are under way results
+ * gather, so that batches grow with the load and a lone task waits for
+ * nobody. */
+#include "worker.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+
+#define SENDING_MAX    2   /* reports under way at once */
+#define COUNT_MS       200 /* drain: how often to count what is left */
+#define RATE_WINDOW_MS 20
+#define AHEAD_MS       5   /* take so much work beyond the slots, at the
+                              present rate */
+#define AHEAD_MAX      2000
+#define THREADS_WAIT_MS 5000 /* at shutdown, for functions that cannot be
+                                killed */
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- Running ------------------------------------------------------------- */
+
+static struct executor *worker_executor(const struct worker *w,
+                                        const struct held *h)
+{
+    return h->type->is_program ? w->programs : w->threads;
+}
+
+/* The program gets the whole task; a C function asks for what it needs. */
+static int worker_describe(struct held *h)
+{
+    h->run.task = task_run_json(h->run.id, h->group->name, h->run.json,
+                                h->run.json_len, &h->record);
+    if (h->run.task == NULL)
+        return -1;
+    h->json = json_dumps(h->run.task, JSON_COMPACT);
+    check(h->json != NULL);
+    h->run.json = h->json;
+    h->run.json_len = strlen(h->json);
+    return 0;
+}
+
+void worker_run(struct worker *w, struct held *h)
+{
+    h->run.deadline_wall_ms =
+        w->clock() + w->redis_off_ms + h->run.timeout_ms;
+    held_move(w, h, HELD_RUNNING);
+    if (h->type->is_program && worker_describe(h) < 0) {
+        struct run_result bad = {.outcome = RUN_FAILED,
+                                 .error = "the task is not JSON"};
+        worker_on_done(&h->run, &bad, w);
+        return;
+    }
+    struct executor *e = worker_executor(w, h);
+    e->ops->start(e, &h->run);
+}
+
+void worker_on_done(struct run *run, const struct run_result *result,
+                    void *arg)
+{
+    struct worker *w = arg;
+    struct held *h = (struct held *)run; /* its first member */
+    w->n_ended++;
+    w->n_total++;
+    if (h->lost) {
+        held_free(w, h);
+    } else {
+        if (!h->release)
+            held_set_outcome(h, result);
+        if (result->outcome != RUN_COMPLETED && !h->release) {
+            w->n_failed++;
+            log_info(w->log, "task %s (%s): %s: %s", h->run.id,
+                     h->run.function, h->status,
+                     result->error != NULL ? result->error : "");
+        }
+        held_move(w, h, HELD_DONE);
+    }
+    w->want_tick(w->want_arg);
+}
+
+void worker_drop(struct worker *w, struct held *h)
+{
+    struct executor *e = worker_executor(w, h);
+    if (h->state == HELD_RUNNING) {
+        h->lost = 1;
+        e->ops->stop(e, &h->run, 1);
+    } else if (h->state == HELD_ASSIGNED || h->state == HELD_DONE) {
+        held_free(w, h);
+    } /* else: the outstanding reply says the same */
+}
+
+int worker_free_slots(const struct worker *w)
+{
+    int n = w->config->concurrency + w->ahead;
+    if (n > HELD_MAX - w->n_held)
+        n = HELD_MAX - w->n_held;
+    n -= w->held[HELD_RUNNING].n + w->held[HELD_STARTING].n;
+    for (int i = 0; i < w->n_groups; i++)
+        n -= w->groups[i].asked;
+    return n > 0 ? n : 0;
+}
+
+/* ---- The parts of a tick -------------------------------------------------- */
+
+static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
+{
+    int64_t next = w->fleet_mono_ms;
+    if (!w->fleet_beating && now_ms >= w->fleet_mono_ms) {
+        exchange_fleet(w, 0);
+        w->fleet_mono_ms = now_ms + w->heartbeat_ms;
+        next = w->fleet_mono_ms;
+    }
+    for (int i = 0; i < w->n_groups; i++) {
+        struct worker_group *g = &w->groups[i];
+        if (g->has_lease && now_ms - g->leased_mono_ms > w->lease_ms) {
+            /* We slept past our lease: what of this is still ours? */
+            log_warn(w->log, "the lease on group %s has ended", g->name);
+            g->has_lease = 0;
+            g->reconcile = w->n_held > 0;
+        }
+        if (g->beating)
+            continue;
+        int64_t due = g->leased_mono_ms + w->heartbeat_ms;
+        int wanted = !g->has_lease || g->reconcile || now_ms >= due;
+        /* The list must not cross with calls that change it. */
+        if (wanted && !(g->reconcile && (g->assigning || w->sending)))
+            exchange_heartbeat(w, g, now_ms, 0);
+        next = min64(next, due);
+    }
+    return next;
+}
+
+static void worker_tick_reports(struct worker *w)
+{
+    for (int i = 0; i < w->n_groups; i++) {
+        struct worker_group *g = &w->groups[i];
+        if (g->reconcile || g->reconciling)
+            continue;
+        for (int release = 0; release < 2; release++)
+            if (w->held[HELD_DONE].n > 0 && w->sending < SENDING_MAX)
+                exchange_send(w, g, release);
+    }
+}
+
+static int worker_is_ready(const struct worker_group *g)
+{
+    return g->has_lease && !g->reconcile && !g->reconciling && !g->assigning;
+}
+
+static void worker_tick_starts(struct worker *w)
+{
+    int slots = w->config->concurrency - w->held[HELD_RUNNING].n -
+                w->held[HELD_STARTING].n;
+    for (int i = 0; i < w->n_groups && slots > 0; i++) {
+        struct worker_group *g = &w->groups[i];
+        if (w->held[HELD_ASSIGNED].n > 0 && !g->reconcile && !g->reconciling) {
+            int before = w->held[HELD_STARTING].n;
+            exchange_start(w, g, slots);
+            slots -= w->held[HELD_STARTING].n - before;
+        }
+    }
+}
+
+/* Feeds the hungry groups, each in proportion to its weight. */
+static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
+{
+    int64_t next = INT64_MAX;
+    int weights = 0;
+    for (int i = 0; i < w->n_groups; i++) {
+        struct worker_group *g = &w->groups[i];
+        if (now_ms >= g->due_mono_ms) {
+            g->due_mono_ms = INT64_MAX;
+            g->hungry = 1;
+        }
+        next = min64(next, g->due_mono_ms);
+        if (g->hungry && worker_is_ready(g))
+            weights += g->weight;
+    }
+    int free_slots = worker_free_slots(w);
+    int prefetch = w->prefetch - w->held[HELD_ASSIGNED].n;
+    for (int i = 0; i < w->n_groups && weights > 0; i++) {
+        struct worker_group *g = &w->groups[(w->turn + i) % w->n_groups];
+        if (!g->hungry || !worker_is_ready(g))
+            continue;
+        int n = free_slots * g->weight / weights;
+        if (n == 0 && free_slots > 0)
+            n = 1;
+        if (n > BATCH_TASKS_MAX)
+            n = BATCH_TASKS_MAX;
+        int p = prefetch > 0 && n == free_slots ? prefetch : 0;
+        /* Full, but it was us that popped the marker: pass it on. */
+        if (n + p > 0 || g->marker) {
+            exchange_assign(w, g, n, p);
+            if (n + p == 0)
+                g->hungry = 1;
+        }
+        weights -= g->weight;
+        free_slots -= n;
+        prefetch -= p;
+    }
+    w->turn = (w->turn + 1) % w->n_groups;
+    return next;
+}
+
+static int64_t worker_tick_wait(struct worker *w, int64_t now_ms)
+{
+    if (w->waiting || !w->waker_connected || worker_free_slots(w) == 0)
+        return INT64_MAX;
+    if (now_ms < w->waited_mono_ms)
+        return w->waited_mono_ms;
+    exchange_wait(w);
+    return INT64_MAX;
+}
+
+static void worker_tick_rate(struct worker *w, int64_t now_ms)
+{
+    int64_t window = now_ms - w->rate_mono_ms;
+    if (window < RATE_WINDOW_MS)
+        return;
+    int64_t ahead = w->n_ended * AHEAD_MS / window;
+    w->ahead = w->programs != NULL ? 0
+               : ahead > AHEAD_MAX ? AHEAD_MAX
+                                   : (int)ahead;
+    w->n_ended = 0;
+    w->rate_mono_ms = now_ms;
+}
+
+/* ---- Leaving ------------------------------------------------------------- */
+
+static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
+{
+    if (!w->drain || w->n_held > 0)
+        return INT64_MAX;
+    int known = 1;
+    int64_t left = 0, unknown = 0;
+    for (int i = 0; i < w->n_groups; i++) {
+        struct worker_group *g = &w->groups[i];
+        if (g->assigning || g->hungry || !g->has_lease)
+            return now_ms + COUNT_MS;
+        if (g->counting || g->left < 0)
+            known = 0;
+        else
+            left += g->left;
+        unknown += g->unknown;
+    }
+    if (known && left == 0) {
+        log_info(w->log, "drained: %" PRId64 " runs, %" PRId64 " of them "
+                 "failed", w->n_total, w->n_failed);
+        if (unknown > 0)
+            log_warn(w->log, "%" PRId64 " tasks are left of functions that "
+                     "this worker does not know", unknown);
+        w->stops = 1;
+        return now_ms;
+    }
+    if (now_ms >= w->count_mono_ms) {
+        w->count_mono_ms = now_ms + COUNT_MS;
+        for (int i = 0; i < w->n_groups; i++)
+            if (!w->groups[i].counting)
+                exchange_count(w, &w->groups[i]);
+    }
+    return w->count_mono_ms;
+}
+
+/* Everything back to the queue: what runs is killed, the rest released. */
+static void worker_release_all(struct worker *w)
+{
+    for (struct held *h = w->held[HELD_RUNNING].first, *next; h; h = next) {
+        struct executor *e = worker_executor(w, h);
+        next = h->next;
+        if (!h->release) {
+            h->release = 1;
+            e->ops->stop(e, &h->run, 1);
+        }
+    }
+}
+
+static void worker_gone(struct worker *w)
+{
+    w->phase = WORKER_GONE;
+    if (w->n_held > 0)
+        log_warn(w->log, "left with %d tasks in hand: their lease ends by "
+                 "itself", w->n_held);
+    log_info(w->log, "worker %s has left", w->name);
+}
+
+static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
+{
+    if (w->stops == 0)
+        return INT64_MAX;
+    if (w->phase == WORKER_ACTIVE) {
+        log_info(w->log, "stopping: %d tasks run", w->held[HELD_RUNNING].n);
+        w->phase = WORKER_TERMINATING;
+        w->stop_mono_ms = now_ms;
+    }
+    for (struct held *h = w->held[HELD_ASSIGNED].first, *next; h; h = next) {
+        next = h->next;
+        held_move(w, h, HELD_DONE); /* with no status: released */
+    }
+    int64_t limit = w->stop_mono_ms + w->shutdown_ms;
+    int at_once = w->stops > 1 || now_ms >= limit;
+    if (at_once)
+        worker_release_all(w);
+    int busy = w->n_held > 0 || w->sending > 0;
+    if (busy && now_ms >= limit + THREADS_WAIT_MS)
+        busy = 0;
+    if (at_once && !w->connected && w->held[HELD_RUNNING].n == 0)
+        busy = 0; /* Redis is away: the lease will end */
+    for (int i = 0; i < w->n_groups; i++)
+        busy |= w->groups[i].assigning;
+    if (busy)
+        return at_once ? now_ms + 50 : min64(limit, now_ms + 1000);
+    if (!w->connected) {
+        worker_gone(w);
+    } else if (w->phase == WORKER_TERMINATING && !w->passed_on) {
+        w->passed_on = 1; /* markers we keep the time of */
+        for (int i = 0; i < w->n_groups; i++)
+            if (w->groups[i].has_lease)
+                exchange_assign(w, &w->groups[i], 0, 0);
+    } else if (w->phase == WORKER_TERMINATING) {
+        w->phase = WORKER_LEAVING;
+        for (int i = 0; i < w->n_groups; i++)
+            exchange_heartbeat(w, &w->groups[i], now_ms, 1);
+        exchange_fleet(w, 1);
+    } else {
+        int beating = w->fleet_beating;
+        for (int i = 0; i < w->n_groups; i++)
+            beating |= w->groups[i].beating;
+        if (!beating)
+            worker_gone(w);
+    }
+    return now_ms + 50;
+}
+
+int64_t worker_tick(struct worker *w, int64_t now_ms)
+{
+    int64_t next = INT64_MAX;
+    if (w->programs != NULL)
+        next = min64(next, w->programs->ops->tick(w->programs, now_ms));
+    next = min64(next, w->threads->ops->tick(w->threads, now_ms));
+    worker_tick_rate(w, now_ms);
+    if (w->connected && now_ms < w->pause_mono_ms) {
+        next = min64(next, w->pause_mono_ms);
+    } else if (w->connected && w->phase != WORKER_LEAVING) {
+        next = min64(next, worker_tick_heartbeats(w, now_ms));
+        worker_tick_reports(w);
+        if (w->phase == WORKER_ACTIVE && w->stops == 0) {
+            worker_tick_starts(w);
+            next = min64(next, worker_tick_assigns(w, now_ms));
+            next = min64(next, worker_tick_wait(w, now_ms));
+            next = min64(next, worker_tick_drain(w, now_ms));
+        }
+        if (w->leading)
+            next = min64(next, reaper_tick(&w->reaper, now_ms));
+    }
+    return min64(next, worker_tick_stop(w, now_ms));
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker: takes due tasks of its groups, has executors run them, reports.
+ * worker.c decides (worker_tick), exchange.c talks to Redis, held.c keeps the
+ * tasks in hand, embed.c is the public face with the event loop. */
+#ifndef STINT_WORKER_WORKER_H
+#define STINT_WORKER_WORKER_H
+
+#include <stdint.h>
+
+#include "buf.h"
+#include "config.h"
+#include "executor.h"
+#include "limits.h"
+#include "log.h"
+#include "reaper.h"
+#include "script.h"
+#include "task.h"
+
+#define WORKER_NAME_LEN STINT_NAME_LEN
+
+/* ASSIGNED: prefetched. STARTING: start is under way. RUNNING: an executor has
+ * it. DONE: waits to be reported (this is the outbox). SENT: report or release
+ * is under way. */
+enum held_state { HELD_ASSIGNED, HELD_STARTING, HELD_RUNNING, HELD_DONE,
+                  HELD_SENT, HELD_N };
+
+struct worker;
+struct worker_group;
+
+/* A task in this worker's hands, from the reply of assign until Redis has
+ * what became of it. */
+struct held {
+    struct run run;             /* what the executor sees; first, see
+                                   worker_on_done */
+    struct held *prev, *next;   /* of the list of its state */
+    enum held_state state;
+    struct worker_group *group;
+    const struct task_type *type;
+    struct task_state record;   /* as assigned; its ticket is our proof */
+    char *text;                 /* id, NUL, task JSON, NUL; owned */
+    char *json;                 /* made for programs, owned, or NULL */
+    const char *status;         /* DONE: constant, for report; NULL: release */
+    char *payload;              /* DONE: JSON, owned, or NULL */
+    size_t payload_len;
+    int lost;                   /* not ours any more: drop when it ends */
+    int release;                /* shutting down: give it back when it ends */
+};
+
+struct held_list {
+    struct held *first, *last;
+    int n;
+};
+
+struct worker_group {
+    char name[STINT_NAME_LEN + 1];
+    struct worker *worker;
+    int weight;              /* how often it was named */
+    int hungry;              /* 1: there may be due work */
+    int marker;              /* 1: we popped its marker and must pass it on */
+    int64_t due_mono_ms;     /* when the next is due; INT64_MAX: unknown */
+    int assigning;           /* calls outstanding */
+    int asked;               /* tasks they asked for */
+    int has_lease;
+    int beating;             /* heartbeat outstanding */
+    int reconcile;           /* 1: the next heartbeat carries what we hold */
+    int reconciling;         /* 1: the outstanding one does */
+    int64_t leased_mono_ms;  /* the last renewal, counted from its sending */
+    int64_t sent_mono_ms;    /* of the outstanding heartbeat */
+    int64_t left;            /* drain: tasks left, -1: not known */
+    int64_t unknown;         /* drain: tasks of functions we do not know */
+    int counting;            /* drain: stats outstanding */
+};
+
+enum worker_phase { WORKER_ACTIVE, WORKER_TERMINATING, WORKER_LEAVING,
+                    WORKER_GONE };
+
+struct worker {
+    struct config *config;   /* borrowed */
+    const struct log *log;   /* borrowed */
+    char name[WORKER_NAME_LEN + 1]; /* WORKER: with the incarnation */
+    char shown[STINT_NAME_LEN + 1]; /* without */
+    char host[65];
+    int64_t pid;
+    int64_t started_wall_ms;
+    int64_t heartbeat_ms;
+    int64_t lease_ms;
+    int64_t shutdown_ms;
+    int prefetch;
+    int drain;
+
+    struct script_caller *caller; /* commands; borrowed */
+    struct script_caller *waker;  /* the blocking one; borrowed */
+    int connected, waker_connected;
+    int waiting;                  /* BZPOPMIN outstanding */
+    int64_t waited_mono_ms;       /* not again before (after an error) */
+
+    struct executor *programs;    /* NULL: none configured */
+    struct executor *threads;
+
+    struct worker_group *groups;  /* owned */
+    int n_groups;
+    int turn;                     /* whose turn it is to be fed */
+    struct held_list held[HELD_N];
+    int n_held;
+    int sending;                  /* reports and releases outstanding */
+    int64_t pause_mono_ms;        /* do not report or assign before */
+
+    struct reaper reaper;
+    int leading;
+    int fleet_beating;
+    int64_t fleet_mono_ms;        /* next fleet heartbeat */
+
+    enum worker_phase phase;
+    int stops;                    /* how often stop was asked for */
+    int64_t stop_mono_ms;         /* when the first came */
+    int64_t count_mono_ms;        /* drain: count again */
+    int passed_on;                /* markers given to others */
+
+    int64_t redis_off_ms;         /* Redis's clock - mono, last seen */
+    int ahead;                    /* tasks taken beyond the slots, for C
+                                     functions that take microseconds */
+    int64_t rate_mono_ms;         /* window in which ended runs are counted */
+    int n_ended;
+    int64_t n_total, n_failed;
+    int64_t (*clock)(void);       /* mono ms, for replies and executors */
+    void (*want_tick)(void *arg); /* from callbacks: tick soon */
+    void *want_arg;
+};
+
+/* worker.c. Does all that is due; returns the next deadline (mono ms). */
+int64_t worker_tick(struct worker *w, int64_t now_mono_ms);
+void worker_on_done(struct run *run, const struct run_result *result,
+                    void *arg);
+/* Starts what is in hand on its executor. */
+void worker_run(struct worker *w, struct held *h);
+void worker_drop(struct worker *w, struct held *h); /* ends it if it runs */
+int worker_free_slots(const struct worker *w);
+
+/* exchange.c: one function a call. */
+void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
+                     int n_prefetch);
+void exchange_start(struct worker *w, struct worker_group *g, int n);
+void exchange_send(struct worker *w, struct worker_group *g, int release);
+void exchange_heartbeat(struct worker *w, struct worker_group *g,
+                        int64_t now_ms, int leave);
+void exchange_fleet(struct worker *w, int leave);
+void exchange_wait(struct worker *w);
+void exchange_count(struct worker *w, struct worker_group *g);
+
+/* held.c */
+struct held *held_new(struct worker *w, struct worker_group *g,
+                      const char *id, size_t id_len, const char *record,
+                      size_t record_len, const char *task, size_t task_len);
+void held_move(struct worker *w, struct held *h, enum held_state to);
+void held_free(struct worker *w, struct held *h);
+struct held *held_find(struct worker *w, const char *id, size_t len);
+/* What became of it, for report. */
+void held_set_outcome(struct held *h, const struct run_result *result);
+
+#endif
