@@ -51,8 +51,7 @@ void reaper_add_group(struct reaper *r, const char *name, size_t len)
 
 /* Redis's clock against ours: after a jump nobody's lease has ended until all
  * had the time to renew it. */
-static void reaper_watch_clock(struct reaper *r, int64_t redis_us,
-                               int64_t now_ms)
+void reaper_saw_clock(struct reaper *r, int64_t redis_us, int64_t now_ms)
 {
     if (r->mono_ms != 0) {
         int64_t jump = (redis_us - r->redis_us) / 1000 - (now_ms - r->mono_ms);
@@ -88,7 +87,11 @@ static void reaper_on_duty(const struct redisReply *reply,
     else if (moved > 0)
         log_debug(r->log, "reaper: %s: %s %" PRId64, g->name,
                   g->doing == SCRIPT_EXPIRE ? "expired" : "pruned", moved);
-    g->look_mono_ms = now_ms; /* more, or the next time */
+    if (reply_i64(reply, 2) == 1 && moved > 0) /* more of it */
+        g->due |= g->doing == SCRIPT_EXPIRE    ? DUTY_EXPIRE
+                  : g->doing == SCRIPT_RECOVER ? DUTY_RECOVER
+                                               : DUTY_PRUNE;
+    g->look_mono_ms = now_ms; /* when is the next? */
     reaper_next(g, now_ms);
 }
 
@@ -141,7 +144,7 @@ static void reaper_on_wake(const struct redisReply *reply,
         return;
     }
     int64_t redis_us = reply_i64(reply, 0), redis_ms = redis_us / 1000;
-    reaper_watch_clock(r, redis_us, now_ms);
+    reaper_saw_clock(r, redis_us, now_ms);
     g->due = 0;
     int64_t wait_ms = r->period_ms;
     for (size_t i = 1; i <= 3; i++) {
@@ -161,18 +164,30 @@ static void reaper_on_wake(const struct redisReply *reply,
     reaper_next(g, now_ms);
 }
 
+static void reaper_ask(struct reaper_group *g, int64_t now_ms)
+{
+    struct args none;
+    args_init(&none);
+    g->busy = 1;
+    g->look_mono_ms = now_ms + g->reaper->period_ms;
+    script_call(g->reaper->caller, SCRIPT_WAKE, g->name, &none, reaper_on_wake,
+                g);
+}
+
+void reaper_look(struct reaper *r, const char *group)
+{
+    reaper_add_group(r, group, strlen(group));
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
+        if (!g->busy && strcmp(g->name, group) == 0)
+            reaper_ask(g, r->clock());
+}
+
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)
 {
     int64_t next = now_mono_ms + r->period_ms;
-    struct args none;
-    args_init(&none);
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
-        if (!g->busy && g->look_mono_ms <= now_mono_ms) {
-            g->busy = 1;
-            g->look_mono_ms = now_mono_ms + r->period_ms;
-            script_call(r->caller, SCRIPT_WAKE, g->name, &none, reaper_on_wake,
-                        g);
-        }
+        if (!g->busy && g->look_mono_ms <= now_mono_ms)
+            reaper_ask(g, now_mono_ms);
         if (g->look_mono_ms < next)
             next = g->look_mono_ms;
     }

@@ -33,6 +33,11 @@ void reaper_init(struct reaper *r, struct script_caller *caller,
 void reaper_add_group(struct reaper *r, const char *name, size_t len);
 /* Does what is due; returns the next deadline (mono ms). */
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms);
+/* Looks at a group now, leading or not: somebody's lease has ended there. */
+void reaper_look(struct reaper *r, const char *group);
+/* Each reply of Redis tells its time: a jump of its clock against ours must
+ * not let all leases end in a heap. */
+void reaper_saw_clock(struct reaper *r, int64_t redis_us, int64_t now_mono_ms);
 /* Only when no call is outstanding. */
 void reaper_close(struct reaper *r);
 

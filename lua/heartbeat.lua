@@ -5,15 +5,21 @@
 -- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4] lease in ms, 0: the worker leaves
 -- ARGV[5] 1: the list follows  ARGV[6...] two a task: id, ticket
--- Returns now_us, OK or NEW (there was no lease: it should send its list),
--- then the ids it has lost
+-- Returns now_us, OK or NEW (there was no lease: it should send its list), 1 if
+-- somebody's lease has ended (recover is due), then the ids it has lost
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
-local reply = {num(now_us), 'OK'}
+local reply = {num(now_us), 'OK', '0'}
 local w = writer(base)
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
     reply[2] = 'NEW'
+end
+for _, other in ipairs(redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
+                                  '(' .. num(now), 'LIMIT', 0, 2)) do
+    if other ~= worker then
+        reply[3] = '1'
+    end
 end
 if ARGV[5] == '1' then
     local held, ids = {}, {}

@@ -124,7 +124,7 @@ static int embed_options(stint_worker *sw,
                                                        strlen(o->name))))
         return err_set(err, STINT_INVALID,
                        "name must be 1 to 100 of A-Za-z0-9_.-");
-    double hb = o->heartbeat_s > 0 ? o->heartbeat_s : 2;
+    double hb = o->heartbeat_s > 0 ? o->heartbeat_s : 3;
     if (hb < 0.1 || hb > 600)
         return err_set(err, STINT_INVALID,
                        "heartbeat must be from 0.1 to 600 seconds");
@@ -360,8 +360,8 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
         return -1;
     script_caller_init(&sw->caller, sw->store, sw->name_space);
     script_caller_init(&sw->waker, sw->wait_store, sw->name_space);
-    reaper_init(&w->reaper, &sw->caller, &sw->log, w->heartbeat_ms,
-                w->lease_ms, clock_mono_ms);
+    reaper_init(&w->reaper, &sw->caller, &sw->log,
+                2 * w->heartbeat_ms, w->lease_ms, clock_mono_ms);
     log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
              sw->config.concurrency, conf.shown);
     return 0;

@@ -21,7 +21,9 @@
 
 static void exchange_saw_clock(struct worker *w, const struct redisReply *r)
 {
-    w->redis_off_ms = reply_i64(r, 0) / 1000 - w->clock();
+    int64_t now_ms = w->clock();
+    w->redis_off_ms = reply_i64(r, 0) / 1000 - now_ms;
+    reaper_saw_clock(&w->reaper, reply_i64(r, 0), now_ms);
 }
 
 static void exchange_failed(struct worker *w, const struct stint_err *err,
@@ -235,7 +237,9 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         g->reconcile = 1; /* what we hold may have been given to others */
     else
         g->has_lease = 1;
-    for (size_t i = 2; i < reply_n(reply); i++) {
+    if (reply_i64(reply, 2) == 1)
+        reaper_look(&w->reaper, g->name); /* whoever leads may be the dead */
+    for (size_t i = 3; i < reply_n(reply); i++) {
         const char *id = reply_str(reply, i, &len);
         struct held *h = held_find(w, id, len);
         if (h != NULL && h->group == g) {

@@ -39,6 +39,7 @@ COMMAND_DECLARE(worker);
 COMMAND_DECLARE(workers);
 COMMAND_DECLARE(stats);
 COMMAND_DECLARE(fsck);
+COMMAND_DECLARE(bench);
 COMMAND_DECLARE(embedded);
 
 /* ---- Options ----------------------------------------------------------- */

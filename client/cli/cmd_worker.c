@@ -16,7 +16,7 @@ const char cmd_worker_usage[] =
     "  --concurrency N   run so many tasks at once (number of cores)\n"
     "  --prefetch N      hold so many more (0)\n"
     "  --name NAME       the worker's name (HOST.PID)\n"
-    "  --heartbeat S     seconds between signs of life (2)\n"
+    "  --heartbeat S     seconds between signs of life (3)\n"
     "  --grace S         from SIGTERM to SIGKILL for a run (5)\n"
     "  --shutdown S      when stopping, wait so long for runs (30)\n"
     "  --drain           end when nothing is due, scheduled or running\n"

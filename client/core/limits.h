@@ -18,8 +18,9 @@
 #define BATCH_BYTES_MAX     (4 * 1024 * 1024) /* a script call's arguments */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
 #define REPLY_BYTES_MAX     (64 * 1024 * 1024)
-#define LEASE_HEARTBEATS    2             /* lease = 2.5 heartbeats, in halves: */
-#define LEASE_MS(hb_ms)     ((hb_ms) * 5 / 2)
+/* A lease outlives one lost heartbeat, and with the next beat of any other
+ * worker a dead one's tasks are back within three. */
+#define LEASE_MS(hb_ms)     ((hb_ms) * 19 / 10)
 #define REAP_TASKS_MAX      500           /* tasks a reaper's step moves */
 
 #endif

@@ -51,7 +51,8 @@ struct store_async {
     struct stint_err why;     /* why there is no connection */
     enum stint_code told;     /* what on_state heard last; OK: connected */
     int tell_lost;            /* on_state has to hear of why */
-    int attempts;             /* since it last worked */
+    int64_t ready_ms;         /* when the connection was made, mono */
+    int attempts;             /* since one last stayed for 5 s */
     uint64_t random;
     int busy;                 /* frames of ours below a callback */
     int closing;
@@ -255,6 +256,7 @@ static void async_hello_next(struct store_async *s)
         return;
     }
     s->state = ASYNC_READY;
+    s->ready_ms = clock_mono_ms();
     event_del(s->timer);
     if (s->tell_lost)
         async_tell_state(s, 0);
@@ -285,7 +287,8 @@ static void async_reply(struct store_async *s, redisReply *reply)
         async_hello_reply(s, reply);
         return;
     }
-    if (reply->type != REDIS_REPLY_ERROR)
+    /* A replica answers reads and refuses writes: only what lasts counts. */
+    if (clock_mono_ms() - s->ready_ms > BACKOFF_MAX_MS)
         s->attempts = 0;
     int is_fatal = reply_is_fatal(reply);
     struct stint_err why = {0};

@@ -7,7 +7,7 @@ set -uo pipefail
 
 : "${STINT:?STINT is the path of the program}"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-NOOP_MODULE=${NOOP_MODULE:-$here/../../build/plain/tests/noop.so}
+NOOP_MODULE=${NOOP_MODULE:-$(dirname "$STINT")/tests/noop.so}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/stint-test.XXXXXX")
 export STINT_HOME=$tmp/home
 unset STINT_URL

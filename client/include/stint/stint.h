@@ -355,7 +355,7 @@ struct stint_worker_options {
     int concurrency;         /* 0: the file's, else the number of cores */
     int prefetch;            /* tasks kept ASSIGNED beyond that; 0 */
     const char *name;        /* NULL: host.pid */
-    double heartbeat_s;      /* 0: 2 s */
+    double heartbeat_s;      /* 0: 3 s */
     double grace_s;          /* SIGTERM to SIGKILL; 0: 5 s */
     double shutdown_s;       /* at stop, wait so long for runs; 0: 30 s */
     int drain;               /* 1: return when nothing is left to do */

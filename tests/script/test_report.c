@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* report: RUNNING -> an end state or QUEUED again; counting and the times of
+ * the next run, worked by hand. */
+#include "rules.h"
+
+static void test_from_every_state(void **state)
+{
+    static const struct {
+        const char *from, *word;
+    } rows[] = {{"QUEUED", "STALE"},    {"ASSIGNED", "STALE"},
+                {"RUNNING", "OK"},      {"COMPLETED", "AGAIN"},
+                {"FAILED", "AGAIN"},    {"TIMEOUT", "AGAIN"},
+                {"STOPPED", "AGAIN"},   {"EXPIRED", "STALE"}};
+    static const char *const results[] = {"COMPLETED", "FAILED", "TIMEOUT",
+                                          "STOPPED"};
+
+    (void)state;
+    for (int ruled = 0; ruled < 2; ruled++) {
+        for (int result = 0; result < 4; result++) {
+            for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+                rules_clean(NULL);
+                const char *ticket = rules_bring("a", rows[i].from,
+                                                 ruled ? "level=5" : "");
+                const char *before = rules_digest();
+                EXPECT(rows[i].word, "report", "w1", "a", ticket,
+                       results[result], "{}");
+                if (strcmp(rows[i].word, "OK") != 0) {
+                    assert_string_equal(rules_digest(), before);
+                    assert_string_equal(rules_status("a"), rows[i].from);
+                } else {
+                    assert_string_equal(rules_status("a"), results[result]);
+                    assert_int_equal(rules_number("a", "run"), result == 0);
+                    assert_int_equal(rules_number("a", "failed"),
+                                     result == 1 || result == 2);
+                    assert_int_equal(rules_number("a", "stop"), rules_now);
+                }
+            }
+        }
+    }
+}
+
+static void test_stale_changes_nothing(void **state)
+{
+    static const char *const rules[] = {"", "repeats=5 retry=3"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rules_clean(NULL);
+        rules_queue("a", rules[i]);
+        assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+        const char *old = rules_text("%s", rules_ticket("a"));
+        EXPECT("OK", "release", "w1", "a", old);
+        rules_now += 1;
+        assert_string_equal(rules_assign("w2", 1, 0, "f"), "a");
+        const char *record = rules_text("%s", rules_record("a"));
+        const char *before = rules_digest();
+        EXPECT("STALE", "report", "w1", "a", old, "COMPLETED", "{}");
+        EXPECT("STALE", "report", "w2", "a", old, "COMPLETED", "{}");
+        EXPECT("STALE", "report", "w1", "a", rules_ticket("a"), "FAILED", "");
+        EXPECT("STALE", "report", "w2", "b", old, "COMPLETED", "{}");
+        assert_string_equal(rules_record("a"), record);
+        assert_string_equal(rules_digest(), before);
+    }
+}
+
+static void test_twice_is_counted_once(void **state)
+{
+    static const char *const rules[] = {"", "repeats=3 period=0",
+                                        "retry=3 period=0"};
+    static const char *const results[] = {"COMPLETED", "COMPLETED", "FAILED"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        rules_clean(NULL);
+        const char *ticket = rules_bring("a", "RUNNING", rules[i]);
+        EXPECT("OK AGAIN", "report", "w1", "a", ticket, results[i], "{}", "a",
+               ticket, results[i], "{}");
+        const char *before = rules_digest();
+        EXPECT("AGAIN", "report", "w1", "a", ticket, results[i], "{}");
+        assert_string_equal(rules_digest(), before);
+        assert_int_equal(rules_number("a", i < 2 ? "run" : "failed"), 1);
+    }
+    REDIS("0", "EXISTS {stint:main}:ended"); /* the last one goes on */
+}
+
+static void test_judged_each_by_itself(void **state)
+{
+    (void)state;
+    rules_queue("a", "");
+    rules_queue("b", "level=2");
+    rules_queue("c", "");
+    assert_string_equal(rules_assign("w1", 9, 0, "f"), "b a c");
+    EXPECT("OK STALE OK STALE", "report", "w1", "a", rules_ticket("a"),
+           "COMPLETED", "{}", "b", "1 x", "COMPLETED", "{}", "c",
+           rules_ticket("c"), "FAILED", "{}", "d", "1 x", "FAILED", "");
+    assert_string_equal(rules_status("b"), "RUNNING");
+    REDIS("1", "HGET {stint:main}:ended COMPLETED");
+    REDIS("1", "HGET {stint:main}:ended FAILED");
+    const char *before = rules_digest();
+    EXPECT_START("-INVALID", "report", "w1", "b", rules_ticket("b"), "RUNNING",
+                 "");
+    assert_string_equal(rules_digest(), before);
+}
+
+/* An old ticket is STALE, also next to the right one in the same call. */
+static void test_stale_beside_the_right_one(void **state)
+{
+    (void)state;
+    const char *ticket = rules_bring("a", "RUNNING", "");
+    EXPECT("OK STALE", "report", "w1", "a", ticket, "COMPLETED", "{}", "a",
+           "1 x", "COMPLETED", "{}");
+}
+
+static void test_repeats_2_period_5(void **state)
+{
+    (void)state;
+    rules_queue("a", "repeats=2 period=5000");
+    int64_t start = rules_now;
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    rules_now += 1200;
+    assert_string_equal(rules_report("a", "COMPLETED"), "OK");
+    assert_string_equal(rules_status("a"), "QUEUED");
+    assert_int_equal(rules_number("a", "run"), 1);
+    assert_int_equal(rules_number("a", "next"), start + 5000);
+    rules_now = start + 4999;
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "");
+    rules_now = start + 5000;
+    assert_string_equal(rules_run_once("a", "COMPLETED"), "OK");
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    assert_int_equal(rules_number("a", "run"), 2);
+    REDIS("1", "HGET {stint:main}:ended COMPLETED");
+    REDIS("1", "LLEN {stint:main}:run:a");
+    REDIS("{\"r\":1}", "HGET {stint:main}:run a");
+}
+
+/* --retry-failed 2 --repeats 2 --period 1: F F C F F C. */
+static void test_design_example(void **state)
+{
+    const char *results = "FFCFFC";
+
+    (void)state;
+    rules_queue("a", "retry=2 repeats=2 period=1000");
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(rules_status("a"), "QUEUED");
+        assert_string_equal(
+            rules_run_once("a", results[i] == 'C' ? "COMPLETED" : "FAILED"),
+            "OK");
+        assert_int_equal(rules_number("a", "failed"),
+                         results[i] == 'C' ? 0 : i % 3 + 1);
+        assert_int_equal(rules_number("a", "run"), (i + 1) / 3);
+        if (i < 5) {
+            assert_int_equal(rules_number("a", "next"), rules_now + 1000);
+            assert_string_equal(rules_assign("w1", 1, 0, "f"), "");
+        }
+        rules_now += 1000;
+    }
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    REDIS("5", "LLEN {stint:main}:run:a"); /* and the last: six runs */
+}
+
+static void test_repeats_3_with_failure(void **state)
+{
+    (void)state;
+    rules_queue("a", "repeats=3 period=0");
+    assert_string_equal(rules_run_once("a", "COMPLETED"), "OK");
+    assert_string_equal(rules_run_once("a", "FAILED"), "OK");
+    assert_string_equal(rules_status("a"), "FAILED");
+    assert_int_equal(rules_number("a", "run"), 1);
+    assert_int_equal(rules_number("a", "failed"), 1);
+}
+
+static void test_without_end(void **state)
+{
+    (void)state;
+    rules_queue("a", "repeats=0 retry=-1 period=0");
+    for (int i = 0; i < 30; i++)
+        assert_string_equal(rules_run_once("a", i % 3 ? "TIMEOUT"
+                                                      : "COMPLETED"), "OK");
+    assert_string_equal(rules_status("a"), "QUEUED");
+    assert_int_equal(rules_number("a", "run"), 10);
+    assert_int_equal(rules_number("a", "failed"), 2);
+    REDIS("20", "LLEN {stint:main}:run:a");
+    assert_string_equal(rules_run_once("a", "STOPPED"), "OK");
+    assert_string_equal(rules_status("a"), "STOPPED");
+}
+
+static void test_prevent_drift(void **state)
+{
+    static const struct {
+        int64_t late, lasts, next; /* seconds after start_time */
+    } rows[] = {{0, 150, 180}, {0, 0, 60}, {0, 59, 60}, {0, 60, 120},
+                {7, 10, 60}, {61, 10, 120}, {3600, 1, 3660}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        rules_clean(NULL);
+        rules_queue("a", "repeats=0 period=60000 drift=1");
+        rules_now = RULES_START + rows[i].late * 1000;
+        assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+        rules_now += rows[i].lasts * 1000;
+        assert_string_equal(rules_report("a", "COMPLETED"), "OK");
+        assert_int_equal(rules_number("a", "next"),
+                         RULES_START + rows[i].next * 1000);
+    }
+}
+
+static void test_next_of_the_last_run(void **state)
+{
+    (void)state;
+    rules_queue("a", "repeats=1 period=93000");
+    rules_now += 777;
+    int64_t start = rules_now;
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    rules_now += 30000;
+    assert_string_equal(rules_report("a", "COMPLETED"), "OK");
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    assert_int_equal(rules_number("a", "next"), start + 93000);
+}
+
+static void test_series_past_stop_time(void **state)
+{
+    (void)state;
+    rules_queue_at("a", "f", "+0", "+100000", "repeats=0 period=60000");
+    assert_string_equal(rules_run_once("a", "COMPLETED"), "OK");
+    assert_string_equal(rules_status("a"), "QUEUED");
+    REDIS("1", "ZCARD {stint:main}:expiry");
+    rules_now += 60000;
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    REDIS("0", "ZCARD {stint:main}:expiry");
+    rules_now += 50000; /* past stop_time: the run goes on */
+    EXPECT("0 0", "expire", "100");
+    assert_string_equal(rules_report("a", "COMPLETED"), "OK");
+    assert_string_equal(rules_status("a"), "EXPIRED");
+    assert_int_equal(rules_number("a", "run"), 2);
+    REDIS("2", "LLEN {stint:main}:run:a");
+    REDIS("1", "HGET {stint:main}:ended EXPIRED");
+    /* Exactly at stop_time it may still run. */
+    rules_queue_at("b", "f", "+0", "+60000", "repeats=0 period=60000");
+    assert_string_equal(rules_run_once("b", "COMPLETED"), "OK");
+    assert_string_equal(rules_status("b"), "QUEUED");
+}
+
+static void test_retry_times(void **state)
+{
+    int64_t delay = 1000;
+
+    (void)state;
+    rules_queue("a", "retry=3 delay=7000 period=60000");
+    rules_run_once("a", "FAILED");
+    assert_int_equal(rules_number("a", "next"), rules_now + 7000);
+    rules_clean(NULL);
+    rules_queue("a", "retry=-1 delay=1000 backoff=2 cap=60000");
+    for (int i = 0; i < 300; i++) {
+        assert_string_equal(rules_run_once("a", "FAILED"), "OK");
+        int64_t wait = rules_number("a", "next") - rules_now;
+        assert_true(wait <= 60000);
+        assert_true(wait <= delay * 5 / 4);
+        assert_true(wait >= delay * 3 / 4 || wait == 60000);
+        if (delay < INT64_C(1) << 50)
+            delay *= 2;
+        rules_now += wait;
+    }
+    rules_clean(NULL); /* without a cap: an hour */
+    rules_queue("a", "retry=-1 delay=3000000 backoff=9");
+    rules_run_once("a", "FAILED");
+    rules_now = rules_number("a", "next");
+    rules_run_once("a", "FAILED");
+    assert_int_equal(rules_number("a", "next"), rules_now + HOUR);
+}
+
+static void test_discard(void **state)
+{
+    (void)state;
+    rules_queue("a", "repeats=2 period=0 discard=1");
+    rules_run_once("a", "COMPLETED");
+    rules_run_once("a", "COMPLETED");
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    REDIS("0", "EXISTS {stint:main}:run {stint:main}:run:a");
+}
+
+static void test_above_maxmemory(void **state)
+{
+    (void)state;
+    const char *ticket = rules_bring("a", "RUNNING", "");
+    REDIS("OK", "CONFIG SET maxmemory 1");
+    EXPECT("OK", "report", "w1", "a", ticket, "COMPLETED", "{}");
+    assert_string_equal(rules_status("a"), "COMPLETED");
+}
+
+static void test_prunes_in_passing(void **state)
+{
+    (void)state;
+    rules_bring("a", "COMPLETED", "");
+    rules_now += DAY;
+    const char *ticket = rules_bring("b", "RUNNING", "");
+    EXPECT("OK", "report", "w1", "b", ticket, "COMPLETED", "{}");
+    assert_string_equal(rules_status("a"), "");
+    REDIS("0", "HEXISTS {stint:main}:run a");
+}
+
+RULES_MAIN(RULES_TEST(test_from_every_state),
+           RULES_TEST(test_stale_changes_nothing),
+           RULES_TEST(test_twice_is_counted_once),
+           RULES_TEST(test_judged_each_by_itself),
+           RULES_TEST(test_stale_beside_the_right_one),
+           RULES_TEST(test_repeats_2_period_5),
+           RULES_TEST(test_design_example),
+           RULES_TEST(test_repeats_3_with_failure),
+           RULES_TEST(test_without_end), RULES_TEST(test_prevent_drift),
+           RULES_TEST(test_next_of_the_last_run),
+           RULES_TEST(test_series_past_stop_time),
+           RULES_TEST(test_retry_times), RULES_TEST(test_discard),
+           RULES_TEST(test_above_maxmemory),
+           RULES_TEST(test_prunes_in_passing))
