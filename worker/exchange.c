@@ -120,6 +120,7 @@ static void exchange_on_batch(const struct redisReply *reply,
     struct worker *w = b->worker;
     int starting = b->script == SCRIPT_START;
     w->sending--;
+    b->group->sending--;
     if (reply != NULL)
         exchange_saw_clock(w, reply);
     for (int i = 0; i < b->n; i++) {
@@ -157,6 +158,7 @@ static void exchange_batch(struct worker *w, struct batch *b)
         }
     }
     w->sending++;
+    b->group->sending++;
     script_call(w->caller, b->script, b->group->name, &a, exchange_on_batch,
                 b);
     args_close(&a);
@@ -384,6 +386,13 @@ void exchange_wait(struct worker *w)
     args_close(&a);
     while (n > 0)
         free(keys[--n]);
+}
+
+/* A call that blocks could still pop the marker we are about to pass on. */
+void exchange_stop_waiting(struct worker *w)
+{
+    if (w->waiting)
+        store_async_reset(w->waker->store);
 }
 
 /* ---- drain: is anything left? -------------------------------------------- */

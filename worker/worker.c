@@ -20,6 +20,7 @@
 #define AHEAD_MS       5   /* take so much work beyond the slots, at the
                               present rate */
 #define AHEAD_MAX      2000
+#define UNBLOCK_MS     20  /* until Redis has seen that we wait no more */
 #define THREADS_WAIT_MS 5000 /* at shutdown, for functions that cannot be
                                 killed */
 
@@ -133,7 +134,7 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         int64_t due = g->leased_mono_ms + w->heartbeat_ms;
         int wanted = !g->has_lease || g->reconcile || now_ms >= due;
         /* The list must not cross with calls that change it. */
-        if (wanted && !(g->reconcile && (g->assigning || w->sending)))
+        if (wanted && !(g->reconcile && (g->assigning || g->sending)))
             exchange_heartbeat(w, g, now_ms, 0);
         next = min64(next, due);
     }
@@ -301,6 +302,7 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
         log_info(w->log, "stopping: %d tasks run", w->held[HELD_RUNNING].n);
         w->phase = WORKER_TERMINATING;
         w->stop_mono_ms = now_ms;
+        exchange_stop_waiting(w);
     }
     for (struct held *h = w->held[HELD_ASSIGNED].first, *next; h; h = next) {
         next = h->next;
@@ -322,6 +324,8 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     if (!w->connected) {
         worker_gone(w);
     } else if (w->phase == WORKER_TERMINATING && !w->passed_on) {
+        if (now_ms < w->stop_mono_ms + UNBLOCK_MS)
+            return w->stop_mono_ms + UNBLOCK_MS;
         w->passed_on = 1; /* markers we keep the time of */
         for (int i = 0; i < w->n_groups; i++)
             if (w->groups[i].has_lease)

@@ -60,6 +60,7 @@ struct worker_group {
     int64_t due_mono_ms;     /* when the next is due; INT64_MAX: unknown */
     int assigning;           /* calls outstanding */
     int asked;               /* tasks they asked for */
+    int sending;             /* starts, reports, releases outstanding */
     int has_lease;
     int beating;             /* heartbeat outstanding */
     int reconcile;           /* 1: the next heartbeat carries what we hold */
@@ -145,6 +146,7 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
                         int64_t now_ms, int leave);
 void exchange_fleet(struct worker *w, int leave);
 void exchange_wait(struct worker *w);
+void exchange_stop_waiting(struct worker *w);
 void exchange_count(struct worker *w, struct worker_group *g);
 
 /* held.c */

@@ -175,8 +175,8 @@ int rules_clean(void **state)
     REDIS("OK", "CONFIG SET maxmemory 0");
     REDIS("OK", "FLUSHALL");
     rules_now = RULES_START;
-    EXPECT("NEW", "heartbeat", "w1", "1000000000000", "0");
-    EXPECT("NEW", "heartbeat", "w2", "1000000000000", "0");
+    EXPECT("NEW 0", "heartbeat", "w1", "1000000000000", "0");
+    EXPECT("NEW 0", "heartbeat", "w2", "1000000000000", "0");
     return 0;
 }
 

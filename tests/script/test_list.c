@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* list: by status and function, a step at a time; it changes nothing. */
+#include "rules.h"
+
+/* The reply without records: "CURSOR..." is asked for by the caller. */
+static int lists(const char *status, const char *fn, const char *id)
+{
+    const char *words = ASK("list", status, fn, "100", "");
+    const char *wanted = rules_text(" %s ", id);
+
+    for (int i = 0; i < 20 && *words && *words != ' '; i++) {
+        if (strstr(words, wanted))
+            return 1; /* the cursor is two words in front of it */
+        char cursor[32];
+        const char *blank = strchr(words, ' ');
+        size_t len = (size_t)(blank - words) + 1;
+        len += strcspn(words + len, " ");
+        snprintf(cursor, sizeof(cursor), "%.*s", (int)len, words);
+        if (cursor[0] < '0' || cursor[0] > '9')
+            return 0;
+        words = ASK("list", status, fn, "100", cursor);
+    }
+    return strstr(rules_text(" %s", words), wanted) != NULL;
+}
+
+static void test_every_status(void **state)
+{
+    (void)state;
+    for (int i = 0; i < RULES_STATES; i++) {
+        rules_clean(NULL);
+        rules_bring("a", rules_states[i], i % 2 ? "level=2" : "");
+        const char *before = rules_digest();
+        for (int k = 0; k < RULES_STATES; k++)
+            assert_int_equal(lists(rules_states[k], "", "a"), i == k);
+        assert_true(lists("", "", "a"));
+        assert_true(lists(rules_states[i], "f", "a"));
+        assert_false(lists(rules_states[i], "g", "a"));
+        assert_string_equal(rules_digest(), before);
+    }
+}
+
+static void test_disabled_and_parked(void **state)
+{
+    (void)state;
+    rules_queue("off", "disabled=1");
+    rules_queue_at("odd", "g", "+0", "", "");
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "");
+    assert_true(lists("QUEUED", "", "off"));
+    assert_true(lists("QUEUED", "", "odd"));
+    assert_true(lists("QUEUED", "g", "odd"));
+    assert_false(lists("QUEUED", "g", "off"));
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        rules_queue(rules_text("t%d", i), "");
+    EXPECT_START("1 2 t0 ", "list", "QUEUED", "", "2", "");
+    assert_non_null(strstr(ASK("list", "QUEUED", "", "2", "1 2"), " t3 "));
+    const char *last = ASK("list", "QUEUED", "", "2", "1 4");
+    assert_memory_equal(last, "2 0 t4 ", 7);
+    EXPECT("", "list", "QUEUED", "", "2", "2 0");
+}
+
+RULES_MAIN(RULES_TEST(test_every_status),
+           RULES_TEST(test_disabled_and_parked), RULES_TEST(test_steps))
