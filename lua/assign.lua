@@ -120,6 +120,11 @@ for _, key in ipairs(sources) do
                     finish(w, id, r, 'FAILED', now,
                            '{"error":"the record of this task is lost"}')
                 end
+            elseif r and r.expire and tonumber(r.expire) < now then
+                leave(w, id, r, task)
+                r.token, r.worker = '-', '-'
+                finish(w, id, r, 'EXPIRED', now)
+                more = true
             elseif known[fn] then
                 reply[#reply + 1] = id
                 reply[#reply + 1] = take(key, id, r, found[2 * i])

@@ -9,7 +9,7 @@ local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local keys = {base .. ':task', base .. ':state', base .. ':run',
               base .. ':expiry', base .. ':finished', base .. ':queued',
-              base .. ':held'}
+              base .. ':held', base .. ':ids'}
 for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
     keys[#keys + 1] = base .. ':queued:' .. l
 end

@@ -36,18 +36,15 @@ if ARGV[5] == '1' then
         end
     end
     for _, kind in ipairs({':running:', ':assigned:'}) do
-        local back = {}
-        for _, id in ipairs(redis.call('ZRANGE', base .. kind .. worker, 0,
-                                       HELD_MAX - 1)) do
-            if not held[id] then
-                back[#back + 1] = id
-            end
-        end
+        local back = redis.call('ZRANGE', base .. kind .. worker, 0,
+                                HELD_MAX - 1)
         local recs, tasks = fetch(base .. ':state', back),
                             fetch(base .. ':task', back)
         for i, id in ipairs(back) do
             local r = recs[i] and decode(recs[i])
-            if r and tasks[i] and place(base, r, tasks[i])
+            if r and held[id] == r.fence .. ' ' .. r.token then
+                -- it holds it
+            elseif r and tasks[i] and place(base, r, tasks[i])
                 == base .. kind .. worker then
                 leave(w, id, r, tasks[i])
                 r.token, r.start = '-', 0

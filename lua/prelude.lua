@@ -19,7 +19,7 @@
 -- stands in KEYS[1]:queued: most tasks never need one before they are taken.
 
 local PROTOCOL = '1'
-local LIBRARY = '@LIBRARY_SHA1@'
+local LIBRARY = '1 @LIBRARY_SHA1@' -- SCRIPT_LIBRARY of script.h, and which
 local HOUR, DAY = 3600000, 86400000
 local RUNS_KEPT = 20        -- earlier runs kept per task
 local LOST_MAX = 3          -- runs lost with their worker, then FAILED
@@ -111,6 +111,8 @@ local function place(base, r, task)
         return base .. ':assigned:' .. r.worker
     elseif r.status == 'RUNNING' then
         return base .. ':running:' .. r.worker
+    elseif task == '-' then
+        return base .. ':ids' -- pruned: only the id is kept
     end
     return base .. ':finished'
 end
@@ -256,25 +258,25 @@ local function expire_due(w, now, limit)
     return gone, #ids
 end
 
--- Ended tasks past their retention -> gone. The id stays at least an hour.
+-- Ended tasks past their retention -> gone. The id stays at least an hour, in
+-- :ids, with "-" for a task.
 local function prune_ids(w, ids, now)
     local base = w.base
     local states = fetch(base .. ':state', ids)
     for i, id in ipairs(ids) do
         local r = states[i] and decode(states[i])
-        if r and not ENDED[r.status] then
-            put(w, 'ZREM', base .. ':finished', id)
-        else
+        put(w, 'ZREM', base .. ':finished', id)
+        if not r or ENDED[r.status] then
             if r and now < r.stop + HOUR then
                 put(w, 'HSET', base .. ':task', id, '-')
-                put(w, 'ZADD', base .. ':finished', num(r.stop + HOUR), id)
+                put(w, 'ZADD', base .. ':ids', num(r.stop + HOUR), id)
             else
+                put(w, 'ZREM', base .. ':ids', id)
                 put(w, 'HDEL', base .. ':task', id)
                 put(w, 'HDEL', base .. ':state', id)
-                put(w, 'ZREM', base .. ':finished', id)
             end
             put(w, 'HDEL', base .. ':run', id)
-            put(w, 'UNLINK', base .. ':run:' .. id, base .. ':run:' .. id)
+            put(w, 'UNLINK', base .. ':run:' .. id)
         end
     end
 end

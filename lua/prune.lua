@@ -13,7 +13,14 @@ local over = redis.call('ZCARD', key) - kept
 local more = #ids == limit
 if #ids == 0 and over > 0 then
     ids = redis.call('ZRANGE', key, 0, math.min(over, limit) - 1)
+    more = over > limit
 end
+local old = redis.call('ZRANGEBYSCORE', base .. ':ids', '-inf', num(now),
+                       'LIMIT', 0, limit - #ids)
+for _, id in ipairs(old) do
+    ids[#ids + 1] = id
+end
+more = more or (#old > 0 and #ids == limit)
 local w = writer(base)
 prune_ids(w, ids, now)
 flush(w)

@@ -11,6 +11,10 @@ local again = ARGV[3] == '1'
 local n = (#ARGV - 3) / 6
 local ids, tasks, bad, seen = {}, {}, {num(now_us)}, {}
 
+local RULES = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
+               backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
+               discard = 1}
+
 local function refuse(i, code, field, text)
     bad[#bad + 1] = num(i - 1)
     bad[#bad + 1] = code
@@ -53,6 +57,14 @@ for i = 1, n do
     if ARGV[at + 4] ~= '' and string.find(' ' .. ARGV[at + 4],
             '[^%w=. -]') then
         refuse(i, 'INVALID', 'rules', 'are not key=value')
+    else
+        for rule in string.gmatch(ARGV[at + 4], '%S+') do
+            local key, value = string.match(rule, '^(%l+)=(-?%d[%d.]*)$')
+            if not RULES[key or ''] or not tonumber(value) then
+                refuse(i, 'INVALID', 'rules', 'are not rules=number')
+                break
+            end
+        end
     end
 end
 if n < 1 or n ~= math.floor(n) then

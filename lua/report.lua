@@ -112,8 +112,8 @@ for i, id in ipairs(ids) do
         end
     elseif text then
         local r = decode(text)
-        if seen[id] or (r.fence .. ' ' .. r.token == ticket
-                and r.status ~= 'RUNNING' and r.status ~= 'ASSIGNED') then
+        if r.fence .. ' ' .. r.token == ticket and (seen[id]
+                or r.status ~= 'RUNNING' and r.status ~= 'ASSIGNED') then
             word = 'AGAIN'
         end
     end

@@ -16,6 +16,7 @@ for i, id in ipairs(ids) do
     local r = states[i] and decode(states[i])
     local word = 'STALE'
     if r and not seen[id] and r.status == 'ASSIGNED'
+        and r.worker == worker
         and r.fence .. ' ' .. r.token == ARGV[3 + 2 * i] then
         put(w, 'ZREM', base .. ':assigned:' .. worker, id)
         if r.expire then

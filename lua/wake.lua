@@ -23,7 +23,12 @@ end
 for key, score in pairs(marks) do
     redis.call('ZADD', key, 'LT', score, 'w')
 end
+local retained = first_score(base .. ':finished') or ''
+local ids = first_score(base .. ':ids')
+if ids and (retained == '' or tonumber(ids) < tonumber(retained)) then
+    retained = ids
+end
 return {num(now_us), first_score(base .. ':expiry') or '',
         first_score(base .. ':workers') or '',
-        first_score(base .. ':finished') or '',
+        retained,
         num(redis.call('ZCARD', base .. ':finished'))}

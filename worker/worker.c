@@ -215,7 +215,9 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
 
 static int64_t worker_tick_wait(struct worker *w, int64_t now_ms)
 {
-    if (w->waiting || !w->waker_connected || worker_free_slots(w) == 0)
+    int room = worker_free_slots(w) > 0 ||
+               w->held[HELD_ASSIGNED].n < w->prefetch;
+    if (w->waiting || !w->waker_connected || !room)
         return INT64_MAX;
     if (now_ms < w->waited_mono_ms)
         return w->waited_mono_ms;

@@ -35,8 +35,10 @@ static int row_print(const struct stint_status *t, void *arg)
         return ferror(stdout);
     }
     char text[TIME_TEXT_LEN] = "-";
-    int64_t ms = t->next_run_time_ms ? t->next_run_time_ms
-                                     : t->last_run_time_ms;
+    /* A task still to run: when; an ended one: when it last ran. */
+    bool waits = strcmp(t->status, "QUEUED") == 0 ||
+                 strcmp(t->status, "ASSIGNED") == 0;
+    int64_t ms = waits ? t->next_run_time_ms : t->last_run_time_ms;
     bool named = t->task_name && *t->task_name &&
                  strcmp(t->task_name, t->function);
     cell_print(t->id, 36);

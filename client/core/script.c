@@ -155,6 +155,19 @@ static void script_load_each(struct script_caller *c, struct script_wait *w)
     }
 }
 
+/* Is the library in Redis ours or a newer one? Two builds of one version: the
+ * last to connect wins, which is for those who work on lua/. */
+static int script_is_ours(const struct redisReply *reply)
+{
+    size_t len;
+    const char *is = reply_str(reply, 2, &len);
+    char *sha1;
+    long version = strtol(is, &sha1, 10);
+    if (version != SCRIPT_LIBRARY)
+        return version > SCRIPT_LIBRARY;
+    return *sha1 == ' ' && strcmp(sha1 + 1, lua_library_sha1) == 0;
+}
+
 /* What library is there? */
 static void script_on_version(const struct redisReply *reply,
                               const struct stint_err *why, void *arg)
@@ -168,13 +181,11 @@ static void script_on_version(const struct redisReply *reply,
         fn(NULL, why, fn_arg);
         return;
     }
-    size_t len;
-    if (reply->type == REDIS_REPLY_ARRAY &&
-        strcmp(reply_str(reply, 2, &len), lua_library_sha1) == 0) {
+    if (script_is_ours(reply)) {
         script_on_loaded(reply, NULL, w);
         return;
     }
-    /* Missing or another one; a real refusal shows again at the load. */
+    /* Missing or older; a real refusal shows again at the load. */
     if (c->no_functions)
         script_load_each(c, w);
     else

@@ -11,6 +11,8 @@
 #include "store.h"
 
 #define SCRIPT_PROTOCOL "1"
+#define SCRIPT_LIBRARY  1 /* raised with each release that changes lua/: a
+                             newer library in Redis serves older callers */
 
 /* The order is that of lua_scripts[]. */
 enum script_id {

@@ -31,9 +31,10 @@ static int fsck_step(struct fsck *f, const char *group, struct stint_err *err)
     args_close(&a);
     if (r == NULL)
         return -1;
+    if (f->key == 1) /* the hash of tasks: each once */
+        f->checked += (uint64_t)reply_i64(r, 3);
     f->key = reply_i64(r, 1);
     snprintf(f->cursor, sizeof(f->cursor), "%s", reply_str(r, 2, &len));
-    f->checked += (uint64_t)reply_i64(r, 3);
     for (size_t i = 4; i < reply_n(r); i++) {
         f->faults++;
         if (f->fn != NULL)

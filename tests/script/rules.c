@@ -9,7 +9,7 @@
 #include "lua_scripts.h"
 #include "server.h"
 
-enum { WORDS_MAX = 1 << 17, ARGS_MAX = 8192, RING = 32 };
+enum { WORDS_MAX = 1 << 17, ARGS_MAX = 8192, RING = 256 };
 
 int64_t rules_now;
 const char *const rules_states[RULES_STATES] = {
@@ -70,7 +70,7 @@ static const char *reply_words(redisReply *r, size_t from)
     return text;
 }
 
-/* ---- Calls ---------------------------------------------------------------- */
+/* ---- Calls ------------------------------------------------------------- */
 
 static redisReply *rules_fcall(const char *verb, int n,
                                const char *const *args)
@@ -147,7 +147,7 @@ const char *rules_redis(const char *format, ...)
     return reply_words(r, 0);
 }
 
-/* ---- What a program and a test begin with --------------------------------- */
+/* ---- What a program and a test begin with ------------------------------ */
 
 int rules_up(void **state)
 {
@@ -180,7 +180,7 @@ int rules_clean(void **state)
     return 0;
 }
 
-/* ---- What is in Redis ----------------------------------------------------- */
+/* ---- What is in Redis -------------------------------------------------- */
 
 const char *rules_digest(void)
 {
@@ -231,7 +231,7 @@ const char *rules_status(const char *id)
     return *rules_redis("HGET {stint:main}:task %s", id) ? "QUEUED" : "";
 }
 
-/* ---- Moves ---------------------------------------------------------------- */
+/* ---- Moves ------------------------------------------------------------- */
 
 void rules_queue_at(const char *id, const char *fn, const char *start,
                     const char *stop, const char *rules)
@@ -253,7 +253,7 @@ const char *rules_assign(const char *worker, int run, int prefetch,
     redisReply *r;
 
     args[0] = worker;
-    args[1] = "t1";
+    args[1] = rules_text("token-of-%s", worker);
     args[2] = rules_text("%d", run);
     args[3] = rules_text("%d", prefetch);
     strcpy(names, functions);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Drives the rules in a redis-server of the test program's own, at a time the
  * test chooses: nothing sleeps. After every call fsck looks at every key, and a
- * fault fails the test. Strings handed out stay until 32 more were. */
+ * fault fails the test. Strings handed out stay until 256 more were. */
 #ifndef STINT_TESTS_RULES_H
 #define STINT_TESTS_RULES_H
 
@@ -34,7 +34,7 @@ const char *rules_ask(const char *verb, ...);
 #define EXPECT_START(start, ...) \
     assert_memory_equal(ASK(__VA_ARGS__), start, sizeof(start) - 1)
 
-/* Any command of Redis; a %K in it is no key: write {stint:main}. */
+/* Any command of Redis, its reply in words; keys in full: {stint:main}:... */
 const char *rules_redis(const char *format, ...);
 #define REDIS(words, ...) assert_string_equal(rules_redis(__VA_ARGS__), words)
 

@@ -15,7 +15,7 @@ static void test_from_every_state(void **state)
         for (int ruled = 0; ruled < 2; ruled++) {
             rules_clean(NULL);
             const char *ticket = rules_bring("a", rules_states[i],
-                                             ruled ? "retry=2" : "");
+                                             ruled ? "level=5" : "");
             int running = strcmp(rules_states[i], "RUNNING") == 0;
             int held = running || strcmp(rules_states[i], "ASSIGNED") == 0;
             const char *record = rules_text("%s", rules_record("a"));

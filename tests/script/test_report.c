@@ -268,6 +268,27 @@ static void test_retry_times(void **state)
     assert_int_equal(rules_number("a", "next"), rules_now + HOUR);
 }
 
+/* The fence's last digits decide between 0.75 and 1.25. */
+static void test_jitter(void **state)
+{
+    static const struct {
+        int before, wait; /* fences end in before + 1 */
+    } rows[] = {{-1, 750}, {499, 1000}, {998, 1249}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const char *rules = "retry=1 delay=1000 backoff=2";
+        rules_clean(NULL);
+        rules_queue("a", rules);
+        if (rows[i].before >= 0)
+            REDIS("0", "HSET {stint:main}:state a %s",
+                  rules_text("QUEUED 1000000000000%03d - - %lld 0 0 %s",
+                             rows[i].before, (long long)rules_now, rules));
+        assert_string_equal(rules_run_once("a", "FAILED"), "OK");
+        assert_int_equal(rules_number("a", "next"), rules_now + rows[i].wait);
+    }
+}
+
 static void test_discard(void **state)
 {
     (void)state;
@@ -309,6 +330,7 @@ RULES_MAIN(RULES_TEST(test_from_every_state),
            RULES_TEST(test_without_end), RULES_TEST(test_prevent_drift),
            RULES_TEST(test_next_of_the_last_run),
            RULES_TEST(test_series_past_stop_time),
-           RULES_TEST(test_retry_times), RULES_TEST(test_discard),
+           RULES_TEST(test_retry_times), RULES_TEST(test_jitter),
+           RULES_TEST(test_discard),
            RULES_TEST(test_above_maxmemory),
            RULES_TEST(test_prunes_in_passing))

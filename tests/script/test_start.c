@@ -9,7 +9,7 @@ static void test_from_every_state(void **state)
         for (int ruled = 0; ruled < 2; ruled++) {
             rules_clean(NULL);
             const char *ticket = rules_bring("a", rules_states[i],
-                                             ruled ? "retry=2" : "");
+                                             ruled ? "level=5" : "");
             const char *before = rules_digest();
             if (strcmp(rules_states[i], "ASSIGNED") == 0) {
                 EXPECT("OK", "start", "w1", "a", ticket);

@@ -4,7 +4,7 @@
 
 static void test_from_every_state(void **state)
 {
-    static const char *const rules[] = {"", "level=5 retry=9", "disabled=1"};
+    static const char *const rules[] = {"", "level=5", "disabled=1"};
 
     (void)state;
     for (int i = 0; i < RULES_STATES; i++) {
@@ -21,7 +21,6 @@ static void test_from_every_state(void **state)
                 EXPECT("STALE", "start", "w1", "a", ticket);
                 EXPECT("STALE", "report", "w1", "a", ticket, "COMPLETED", "");
                 EXPECT_START("-STATE it is STOPPED", "stop_task", "a");
-                assert_string_equal(rules_assign("w1", 1, 1, "f"), "");
             } else {
                 const char *words = ASK("stop_task", "a");
                 const char *wanted = rules_text("-STATE it is %s",
@@ -29,6 +28,7 @@ static void test_from_every_state(void **state)
                 assert_memory_equal(words, wanted, strlen(wanted));
             }
             assert_string_equal(rules_digest(), before);
+            assert_string_equal(rules_assign("w1", 1, 1, "f"), "");
         }
     }
 }
