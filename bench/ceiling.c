@@ -52,7 +52,7 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- Calls ------------------------------------------------------------------ */
+/* ---- Calls --------------------------------------------------------------- */
 
 /* Begins a call of a script: FCALL name 1 base protocol 0. */
 static void call_begin(struct ceiling *c, struct args *a, const char *name)
@@ -93,7 +93,7 @@ static redisReply *reply_get(struct ceiling *c)
     return reply;
 }
 
-/* ---- Before ------------------------------------------------------------------ */
+/* ---- Before -------------------------------------------------------------- */
 
 static void redis_open(struct ceiling *c, const char *url)
 {
@@ -154,7 +154,7 @@ static stint_task **tasks_make(const struct ceiling *c)
     return tasks;
 }
 
-/* ---- The loops ---------------------------------------------------------------- */
+/* ---- The loops ----------------------------------------------------------- */
 
 static void queue_append(struct ceiling *c, stint_task *const *tasks, long n)
 {
@@ -282,7 +282,7 @@ static long drain_all(struct ceiling *c)
     return done;
 }
 
-/* ---- The program ---------------------------------------------------------------- */
+/* ---- The program --------------------------------------------------------- */
 
 static void ceiling_run(struct ceiling *c)
 {

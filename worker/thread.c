@@ -56,6 +56,7 @@ struct pool {
     struct stint_run *waiting, **waiting_end;
     struct stint_run *back, **back_end;
     int n_idle;
+    int waking;                   /* one was woken and has not come yet */
     int closing;
 };
 
@@ -181,6 +182,17 @@ static void back_add(struct pool *p, struct stint_run *r)
         check(write(p->fd, &one, sizeof(one)) == sizeof(one));
 }
 
+/* One thread is woken at a time, and wakes the next if there is more than it
+ * takes: a batch of short runs then costs few wake-ups, long ones still get
+ * every thread. */
+static int pool_wants_thread(struct pool *p)
+{
+    if (!p->waiting || p->n_idle == 0 || p->waking)
+        return 0;
+    p->waking = 1;
+    return 1;
+}
+
 static void *thread_main(void *arg)
 {
     struct pool *p = arg;
@@ -189,6 +201,7 @@ static void *thread_main(void *arg)
     for (;;) {
         struct stint_run *r = p->waiting;
         const struct function *f;
+        int wake;
 
         if (!r && p->closing)
             break;
@@ -196,12 +209,16 @@ static void *thread_main(void *arg)
             p->n_idle++;
             pthread_cond_wait(&p->more, &p->lock);
             p->n_idle--;
+            p->waking = 0;
             continue;
         }
         p->waiting = r->next;
         if (!p->waiting)
             p->waiting_end = &p->waiting;
+        wake = pool_wants_thread(p);
         pthread_mutex_unlock(&p->lock);
+        if (wake)
+            pthread_cond_signal(&p->more);
         f = r->run->how;
         r->status = f->fn(r, f->arg);
         atomic_store(&r->returned, 1);
@@ -239,7 +256,7 @@ static void pool_start(struct executor *e, struct run *run)
     pthread_mutex_lock(&p->lock);
     *p->waiting_end = r;
     p->waiting_end = &r->next;
-    wake = p->n_idle > 0;
+    wake = pool_wants_thread(p);
     pthread_mutex_unlock(&p->lock);
     if (wake)
         pthread_cond_signal(&p->more);

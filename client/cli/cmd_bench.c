@@ -193,7 +193,7 @@ static int child_end(struct child *child, struct drained *d)
     return status;
 }
 
-/* ---- Queueing -------------------------------------------------------------- */
+/* ---- Queueing ------------------------------------------------------------ */
 
 struct queued {
     int64_t n;
@@ -254,7 +254,7 @@ static int bench_queue(stint *s, const struct bench *b, struct queued *q)
     return rc ? error_print(&err) : EXIT_DONE;
 }
 
-/* ---- The group -------------------------------------------------------------- */
+/* ---- The group ----------------------------------------------------------- */
 
 struct group {
     int64_t live, completed;
@@ -280,7 +280,7 @@ static int group_look(stint *s, struct group *g)
                                                     : EXIT_DONE;
 }
 
-/* ---- Results ----------------------------------------------------------------- */
+/* ---- Results ------------------------------------------------------------- */
 
 static double rate(int64_t n, double s)
 {
