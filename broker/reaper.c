@@ -26,11 +26,12 @@ struct reaper_group {
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,
-                 const struct log *log, int64_t period_ms, int64_t lease_ms,
-                 int64_t (*clock)(void))
+                 const struct log *log, const char *worker, int64_t period_ms,
+                 int64_t lease_ms, int64_t (*clock)(void))
 {
-    *r = (struct reaper){.caller = caller, .log = log, .period_ms = period_ms,
-                         .lease_ms = lease_ms, .clock = clock};
+    *r = (struct reaper){.caller = caller, .log = log, .worker = worker,
+                         .period_ms = period_ms, .lease_ms = lease_ms,
+                         .clock = clock};
 }
 
 void reaper_add_group(struct reaper *r, const char *name, size_t len)
@@ -166,12 +167,14 @@ static void reaper_on_wake(const struct redisReply *reply,
 
 static void reaper_ask(struct reaper_group *g, int64_t now_ms)
 {
-    struct args none;
-    args_init(&none);
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, g->reaper->worker);
     g->busy = 1;
     g->look_mono_ms = now_ms + g->reaper->period_ms;
-    script_call(g->reaper->caller, SCRIPT_WAKE, g->name, &none, reaper_on_wake,
+    script_call(g->reaper->caller, SCRIPT_WAKE, g->name, &a, reaper_on_wake,
                 g);
+    args_close(&a);
 }
 
 void reaper_look(struct reaper *r, const char *group)

@@ -17,6 +17,7 @@ struct reaper_group;
 struct reaper {
     struct script_caller *caller; /* borrowed */
     const struct log *log;        /* borrowed */
+    const char *worker;           /* in which it runs, borrowed */
     int64_t period_ms;            /* look at each group at least so often */
     int64_t lease_ms;             /* the longest lease, for the clock guard */
     struct reaper_group *groups;  /* owned list */
@@ -27,8 +28,8 @@ struct reaper {
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,
-                 const struct log *log, int64_t period_ms, int64_t lease_ms,
-                 int64_t (*clock)(void));
+                 const struct log *log, const char *worker, int64_t period_ms,
+                 int64_t lease_ms, int64_t (*clock)(void));
 /* Names a group to look after; known ones are fine. */
 void reaper_add_group(struct reaper *r, const char *name, size_t len);
 /* Does what is due; returns the next deadline (mono ms). */

@@ -1,6 +1,7 @@
 -- wake: the reaper's look at a group: puts a lost wake-up marker back, and
 -- says when each duty is due.
 -- FLAGS: allow-oom
+-- ARGV[3] the worker that asks: its own lease is no news to it
 -- Returns now_us, then, as ms since the epoch or '' for none: the next
 -- stop_time, the next end of a lease, the next retention; then the number of
 -- ended tasks
@@ -28,7 +29,13 @@ local ids = first_score(base .. ':ids')
 if ids and (retained == '' or tonumber(ids) < tonumber(retained)) then
     retained = ids
 end
+local lease = ''
+local leases = redis.call('ZRANGE', base .. ':workers', 0, 1, 'WITHSCORES')
+for i = #leases - 1, 1, -2 do
+    if leases[i] ~= ARGV[3] then
+        lease = leases[i + 1]
+    end
+end
 return {num(now_us), first_score(base .. ':expiry') or '',
-        first_score(base .. ':workers') or '',
-        retained,
+        lease, retained,
         num(redis.call('ZCARD', base .. ':finished'))}

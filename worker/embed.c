@@ -360,7 +360,7 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
         return -1;
     script_caller_init(&sw->caller, sw->store, sw->name_space);
     script_caller_init(&sw->waker, sw->wait_store, sw->name_space);
-    reaper_init(&w->reaper, &sw->caller, &sw->log,
+    reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,
                 2 * w->heartbeat_ms, w->lease_ms, clock_mono_ms);
     log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
              sw->config.concurrency, conf.shown);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* wake: a lost marker is put back; says when each duty is due. */
+#include "rules.h"
+
+static void test_lost_markers_come_back(void **state)
+{
+    (void)state;
+    rules_queue_at("later", "f", "+5000", "", "");
+    rules_queue_at("odd", "odd", "+0", "", "");
+    rules_assign("w1", 1, 0, "f"); /* parks odd */
+    REDIS("0:odd", "ZRANGE {stint:main}:levels 0 -1");
+    rules_redis("DEL {stint:main}:wake {stint:main}:wake:odd");
+    ASK("wake", "w1");
+    REDIS(rules_text("w %lld", (long long)rules_now + 5000),
+          "ZRANGE {stint:main}:wake 0 -1 WITHSCORES");
+    REDIS(rules_text("w %lld", (long long)rules_now),
+          "ZRANGE {stint:main}:wake:odd 0 -1 WITHSCORES");
+}
+
+static void test_nothing_queued_wakes_nobody(void **state)
+{
+    (void)state;
+    ASK("wake", "w1");
+    REDIS("0", "EXISTS {stint:main}:wake");
+}
+
+/* The words: stop_time, lease of another worker, retention, ended tasks. */
+static void test_says_when_duties_are_due(void **state)
+{
+    (void)state;
+    rules_redis("ZADD {stint:main}:workers %lld w1",
+                (long long)rules_now + 10);
+    rules_redis("ZADD {stint:main}:workers %lld w2",
+                (long long)rules_now + 20);
+    rules_queue_at("a", "f", "+0", "+7000", "");
+    long long now = rules_now;
+    EXPECT(rules_text("%lld %lld  0", now + 7000, now + 20), "wake", "w1");
+    EXPECT(rules_text("%lld %lld  0", now + 7000, now + 10), "wake", "w2");
+    rules_assign("w1", 1, 0, "f");
+    rules_report("a", "COMPLETED");
+    EXPECT(rules_text("%lld %lld 1", now + 10, now + (long long)DAY), "wake",
+           "w3");
+}
+
+RULES_MAIN(RULES_TEST(test_lost_markers_come_back),
+           RULES_TEST(test_nothing_queued_wakes_nobody),
+           RULES_TEST(test_says_when_duties_are_due))
