@@ -7,7 +7,7 @@
  * come), and processes that left the group but still carry the run's id in
  * their environment are killed, in passes, until none is found. Only after
  * that the run is done. */
-#define _GNU_SOURCE /* pipe2, environ, close_range by syscall */
+#define _GNU_SOURCE /* pipe2, environ */
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -18,13 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
+#include "child.h"
 #include "clock.h"
 #include "err.h"
 #include "executor.h"
@@ -43,8 +42,6 @@
 #define ORPHAN_WAIT_US 2000
 #define ENV_OWN        8     /* variables of ours */
 #define MARKER         "!clear!"
-
-enum { PIPE_OUT, PIPE_ERR, PIPE_RESULT, PIPE_IN, N_PIPES };
 
 struct slot;
 
@@ -88,125 +85,7 @@ struct programs {
     char scratch[READ_BYTES];
 };
 
-/* All a child needs, made before fork. */
-struct child {
-    char **argv, **env;
-    char *path;
-    int fds[N_PIPES]; /* the child's ends */
-    int exec_fd;
-    int nice;
-    long fd_max;
-    pid_t parent;
-};
-
-/* ---- The child: async-signal-safe calls only ---------------------------- */
-
-static void signals_reset(void)
-{
-    struct sigaction sa;
-    sigset_t none;
-
-    memset(&sa, 0, sizeof(sa));
-    sa.sa_handler = SIG_DFL;
-    for (int i = 1; i < NSIG; i++)
-        sigaction(i, &sa, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void fds_close_from(unsigned first, long max)
-{
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-        return;
-#endif
-    for (long fd = first; fd < max; fd++)
-        close((int)fd);
-}
-
-/* The pipes to 0, 1, 2, 3 and the exec pipe to 4: first all out of the way. */
-static int fds_arrange(struct child *c)
-{
-    const int order[N_PIPES] = {PIPE_IN, PIPE_OUT, PIPE_ERR, PIPE_RESULT};
-
-    c->exec_fd = fcntl(c->exec_fd, F_DUPFD_CLOEXEC, 10);
-    if (c->exec_fd < 0)
-        return -1;
-    for (int i = 0; i < N_PIPES; i++)
-        if ((c->fds[i] = fcntl(c->fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
-            return -1;
-    for (int i = 0; i < N_PIPES; i++)
-        if (dup2(c->fds[order[i]], i) < 0)
-            return -1;
-    if (dup3(c->exec_fd, 4, O_CLOEXEC) < 0)
-        return -1;
-    c->exec_fd = 4;
-    fds_close_from(5, c->fd_max);
-    return 0;
-}
-
-static _Noreturn void child_run(struct child *c)
-{
-    int code;
-
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != c->parent)
-        _exit(127);
-    signals_reset();
-    if (c->nice != 0)
-        setpriority(PRIO_PROCESS, 0,
-                    getpriority(PRIO_PROCESS, 0) + c->nice);
-    if (fds_arrange(c) == 0)
-        execve(c->path, c->argv, c->env);
-    code = errno;
-    if (write(c->exec_fd, &code, sizeof(code)) < 0)
-        _exit(126);
-    _exit(127);
-}
-
 /* ---- Before the fork ---------------------------------------------------- */
-
-static int is_program(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return 0;
-    if (!S_ISREG(st.st_mode)) {
-        errno = EACCES;
-        return 0;
-    }
-    return access(path, X_OK) == 0;
-}
-
-/* execvp's search, but before the fork; and a file without "#!" is an error
- * and not a shell script. NULL with errno. */
-static char *path_find(const char *name)
-{
-    const char *dirs = getenv("PATH");
-    size_t name_len = strlen(name);
-    int code = ENOENT;
-
-    if (strchr(name, '/'))
-        return strdup(name);
-    for (const char *d = dirs ? dirs : "/bin:/usr/bin"; d;) {
-        size_t n = strcspn(d, ":");
-        char *path = malloc(n + name_len + 3);
-
-        if (!path)
-            return NULL;
-        memcpy(path, n ? d : ".", n ? n : 1);
-        snprintf(path + (n ? n : 1), name_len + 2, "/%s", name);
-        if (is_program(path))
-            return path;
-        code = errno == EACCES ? EACCES : code;
-        free(path);
-        d = d[n] ? d + n + 1 : NULL;
-    }
-    errno = code;
-    return NULL;
-}
 
 static char *text_make(const char *name, const char *value)
 {
@@ -282,24 +161,6 @@ static int pipes_make(struct slot *s, struct child *c)
     s->exec_fd = ends[0];
     c->exec_fd = ends[1];
     return fcntl(s->exec_fd, F_SETFL, O_NONBLOCK);
-}
-
-static pid_t child_fork(struct child *c)
-{
-    sigset_t all, old;
-    pid_t pid;
-
-    c->parent = getpid();
-    c->fd_max = sysconf(_SC_OPEN_MAX);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pid = fork();
-    if (pid == 0)
-        child_run(c);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (pid > 0)
-        setpgid(pid, pid); /* either of us is first */
-    return pid;
 }
 
 /* ---- What the child writes ---------------------------------------------- */
@@ -788,7 +649,7 @@ static int child_start(struct slot *s, struct child *c)
         return -1;
     }
     s->name = strdup(c->argv[0]);
-    c->path = path_find(c->argv[0]);
+    c->path = child_path_find(c->argv[0]);
     c->env = s->name && c->path ? env_make(s->programs, s) : NULL;
     if (c->env && pipes_make(s, c) == 0)
         s->pid = child_fork(c);
