@@ -1,7 +1,8 @@
 -- fleet_list: the groups there are, and the workers with their leases.
 -- FLAGS: no-writes
 -- Returns now_us, the leader ('' none), the library's version and SHA-1, the
--- number of groups, their names, then three a worker: name, end of lease (ms), record
+-- number of groups, their names, then three a worker: name, end of lease (ms),
+-- record
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local groups = redis.call('ZRANGE', base .. ':groups', 0, 999)
