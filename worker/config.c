@@ -231,6 +231,8 @@ int config_load(struct config *c, const char *path, struct stint_err *err)
 {
     json_error_t e;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
+    if (root == NULL && e.line < 0) /* it could not be opened; says so */
+        return err_set(err, STINT_INVALID, "%.150s", e.text);
     if (root == NULL)
         return err_set(err, STINT_INVALID, "%.80s:%d: %.100s", path, e.line,
                        e.text);
