@@ -12,8 +12,14 @@
 #include "limits.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */
+#define MESSAGES_MAX 100     /* on their way at once */
 
-enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4 };
+/* The first ones in the order in which wake tells when they are due. */
+enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4, DUTY_FIRE = 8,
+            DUTY_SETTLE = 16, DUTY_DELIVER = 32 };
+
+/* Nobody is there whom a broadcast could reach: try again so much later. */
+#define FIRE_AGAIN_MS 1000
 
 struct reaper_group {
     struct reaper_group *next;
@@ -23,6 +29,7 @@ struct reaper_group {
     int busy;             /* calls outstanding */
     enum script_id doing; /* of the outstanding one */
     int due;              /* duties still to do, a set of enum duty */
+    int64_t fire_mono_ms; /* no DUTY_FIRE before */
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,
@@ -82,19 +89,133 @@ static void reaper_on_duty(const struct redisReply *reply,
         return;
     }
     int64_t moved = reply_i64(reply, 1);
+    if (g->doing == SCRIPT_FIRE && moved == 0)
+        g->fire_mono_ms = now_ms + FIRE_AGAIN_MS;
     if (moved > 0 && g->doing == SCRIPT_RECOVER)
         log_info(r->log, "reaper: %s: gave back %" PRId64
                  " tasks of lost workers", g->name, moved);
     else if (moved > 0)
         log_debug(r->log, "reaper: %s: %s %" PRId64, g->name,
-                  g->doing == SCRIPT_EXPIRE ? "expired" : "pruned", moved);
+                  g->doing == SCRIPT_EXPIRE   ? "expired"
+                  : g->doing == SCRIPT_FIRE   ? "fired"
+                  : g->doing == SCRIPT_SETTLE ? "settled"
+                                              : "pruned", moved);
     if (reply_i64(reply, 2) == 1 && moved > 0) /* more of it */
         g->due |= g->doing == SCRIPT_EXPIRE    ? DUTY_EXPIRE
                   : g->doing == SCRIPT_RECOVER ? DUTY_RECOVER
+                  : g->doing == SCRIPT_FIRE    ? DUTY_FIRE
+                  : g->doing == SCRIPT_SETTLE  ? DUTY_SETTLE
                                                : DUTY_PRUNE;
     g->look_mono_ms = now_ms; /* when is the next? */
     reaper_next(g, now_ms);
 }
+
+/* ---- Messages to other groups -------------------------------------------- */
+
+/* One on its way: KIND GROUP ID FROM WORD. It is forgotten where it came from
+ * only when it has arrived; it may arrive twice. */
+struct message {
+    struct reaper_group *from;
+    char group[STINT_NAME_LEN + 1]; /* that it is for */
+    char text[];
+};
+
+static void message_end(struct message *m)
+{
+    struct reaper_group *g = m->from;
+    free(m);
+    if (--g->busy == 0)
+        g->look_mono_ms = g->reaper->clock(); /* are there more? */
+}
+
+static void reaper_on_receipt(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    (void)reply, (void)err; /* not forgotten: delivered again */
+    message_end(arg);
+}
+
+static void reaper_on_delivered(const struct redisReply *reply,
+                                const struct stint_err *err, void *arg)
+{
+    struct message *m = arg;
+    struct reaper *r = m->from->reaper;
+    if (reply == NULL) {
+        log_debug(r->log, "reaper: %s: %s", m->group, err->text);
+        m->from->look_mono_ms = r->clock() + 200;
+        message_end(m);
+        return;
+    }
+    struct args a;
+    args_init(&a);
+    args_add_i64(&a, 0);
+    args_add_str(&a, m->text);
+    script_call(r->caller, SCRIPT_MESSAGES, m->from->name, &a,
+                reaper_on_receipt, m);
+    args_close(&a);
+    reaper_look(r, m->group); /* it may have an answer */
+}
+
+static void message_send(struct reaper_group *g, const char *text, size_t len)
+{
+    const char *word[5];
+    size_t size[5], n = 0;
+    struct message *m = malloc(sizeof(*m) + len + 1);
+    check(m != NULL);
+    m->from = g;
+    memcpy(m->text, text, len);
+    m->text[len] = '\0';
+    for (const char *p = m->text; n < 5 && *p != '\0'; n++) {
+        word[n] = p;
+        size[n] = strcspn(p, " ");
+        p += size[n] + (p[size[n]] == ' ');
+    }
+    g->busy++;
+    if (n < 5 || size[1] > STINT_NAME_LEN) {
+        log_error(g->reaper->log, "reaper: %s: no message: %s", g->name,
+                  m->text);
+        message_end(m);
+        return;
+    }
+    memcpy(m->group, word[1], size[1]);
+    m->group[size[1]] = '\0';
+    struct args a;
+    args_init(&a);
+    args_add(&a, word[0], size[0]);
+    for (int i = 2; i < 5; i++)
+        args_add(&a, word[i], size[i]);
+    script_call(g->reaper->caller, SCRIPT_DELIVER, m->group, &a,
+                reaper_on_delivered, m);
+    args_close(&a);
+}
+
+static void reaper_on_messages(const struct redisReply *reply,
+                               const struct stint_err *err, void *arg)
+{
+    struct reaper_group *g = arg;
+    g->look_mono_ms = g->reaper->clock() + g->reaper->period_ms;
+    if (reply == NULL)
+        log_debug(g->reaper->log, "reaper: %s: %s", g->name, err->text);
+    for (size_t i = 1; i < reply_n(reply); i++) {
+        size_t len;
+        const char *text = reply_str(reply, i, &len);
+        message_send(g, text, len);
+    }
+    g->busy--;
+}
+
+static void reaper_deliver(struct reaper_group *g)
+{
+    struct args a;
+    args_init(&a);
+    args_add_i64(&a, MESSAGES_MAX);
+    g->busy = 1;
+    script_call(g->reaper->caller, SCRIPT_MESSAGES, g->name, &a,
+                reaper_on_messages, g);
+    args_close(&a);
+}
+
+/* ---- Duties ---------------------------------------------------------------- */
 
 static void reaper_call(struct reaper_group *g, enum script_id id)
 {
@@ -119,13 +240,22 @@ static void reaper_next(struct reaper_group *g, int64_t now_ms)
         enum script_id script;
     } duties[] = {{DUTY_EXPIRE, SCRIPT_EXPIRE},
                   {DUTY_RECOVER, SCRIPT_RECOVER},
-                  {DUTY_PRUNE, SCRIPT_PRUNE}};
-    for (size_t i = 0; i < 3; i++) {
+                  {DUTY_PRUNE, SCRIPT_PRUNE},
+                  {DUTY_FIRE, SCRIPT_FIRE},
+                  {DUTY_SETTLE, SCRIPT_SETTLE}};
+    if (g->due & DUTY_DELIVER) {
+        g->due &= ~DUTY_DELIVER;
+        reaper_deliver(g);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(duties) / sizeof(*duties); i++) {
         if (!(g->due & (int)duties[i].duty))
             continue;
         g->due &= ~(int)duties[i].duty;
         if (duties[i].duty == DUTY_RECOVER &&
             now_ms < g->reaper->hold_until_mono_ms)
+            continue;
+        if (duties[i].duty == DUTY_FIRE && now_ms < g->fire_mono_ms)
             continue;
         reaper_call(g, duties[i].script);
         return;
@@ -148,19 +278,25 @@ static void reaper_on_wake(const struct redisReply *reply,
     reaper_saw_clock(r, redis_us, now_ms);
     g->due = 0;
     int64_t wait_ms = r->period_ms;
-    for (size_t i = 1; i <= 3; i++) {
+    for (size_t i = 1; i <= 4; i++) {
         int64_t at_ms = reply_i64(reply, i);
         size_t len;
         reply_str(reply, i, &len);
         if (len == 0)
             continue; /* none */
+        if (i == 4 && at_ms <= redis_ms && now_ms < g->fire_mono_ms)
+            continue;
         if (at_ms < redis_ms)
             g->due |= 1 << (i - 1);
         else if (at_ms - redis_ms + 1 < wait_ms)
             wait_ms = at_ms - redis_ms + 1;
     }
-    if (reply_i64(reply, 4) > RETAINED_MAX)
+    if (reply_i64(reply, 5) > RETAINED_MAX)
         g->due |= DUTY_PRUNE;
+    if (reply_i64(reply, 6) > 0)
+        g->due |= DUTY_DELIVER;
+    if (reply_i64(reply, 7) > 0)
+        g->due |= DUTY_SETTLE;
     g->look_mono_ms = now_ms + wait_ms;
     reaper_next(g, now_ms);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The duties of time: wake, expire, recover, prune. Runs inside every worker;
+/* The duties of time: wake, expire, recover, prune, fire, settle, and the
+ * delivery of messages between groups. Runs inside every worker;
  * a lease in Redis elects the one that does them. That saves work and is not
  * needed for safety: each duty is an atomic, bounded script. */
 #ifndef STINT_BROKER_REAPER_H

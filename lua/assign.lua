@@ -1,7 +1,8 @@
 -- assign: QUEUED -> RUNNING for free slots, -> ASSIGNED for prefetched ones.
 -- Due only; highest level first, then earliest next_run_time; never past
 -- stop_time. A due task of a function the worker does not know is parked with
--- its like, out of the way of the others.
+-- its like, out of the way of the others. Parts of broadcasts for this worker
+-- are RUNNING beyond its slots.
 -- FLAGS:
 -- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run  ARGV[6] to prefetch
 -- ARGV[7...] functions the worker knows
@@ -49,8 +50,8 @@ local taken, more = 0, n_gone == STEP
 local state = list(w, 'HSET', base .. ':state')
 local running, assigned
 
-local function take(key, id, r, text)
-    local status = taken < n_run and 'RUNNING' or 'ASSIGNED'
+local function take(key, id, r, text, part)
+    local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
     local fence = fence_text
     if r then
         if tonumber(r.fence) >= now_us then
@@ -84,8 +85,29 @@ local function take(key, id, r, text)
     end
     held[#held + 1] = fence
     held[#held + 1] = id
-    taken = taken + 1
+    taken = taken + (part and 0 or 1)
     return text
+end
+
+local cast = base .. ':cast:' .. worker
+local parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', 0,
+                         50)
+for _, id in ipairs(parts) do
+    local r, task = look_up(base, id)
+    put(w, 'ZREM', cast, id)
+    if r and r.status == 'QUEUED' then
+        if known[function_of(task)] then
+            reply[#reply + 1] = id
+            reply[#reply + 1] = take(cast, id, r, nil, true)
+            reply[#reply + 1] = task
+        else
+            finish(w, id, r, 'SKIPPED', now)
+        end
+    end
+end
+more = more or #parts == 50
+if fire_due(w, now, now_us, 5) > 0 then
+    more = true
 end
 
 for _, key in ipairs(sources) do
@@ -138,7 +160,7 @@ for _, key in ipairs(sources) do
         end
     end
 end
-flush(w)
+flush(w, now)
 
 -- Pass the wake-up on while work remains, and keep the time of the next.
 local due
@@ -148,17 +170,24 @@ for _, key in ipairs(sources) do
         local fn = sources[key] and string.match(sources[key], ':(.+)$')
         if fn then
             redis.call('ZADD', base .. ':wake:' .. fn, 'LT', score, 'w')
-        elseif not due or tonumber(score) < due then
-            due = tonumber(score)
+        else
+            redis.call('ZADD', base .. ':wake', 'LT', score, 'w')
+            if not due or tonumber(score) < due then
+                due = tonumber(score)
+            end
         end
     end
 end
-local expiry = first_score(base .. ':expiry')
-if expiry and (not due or tonumber(expiry) < due) then
-    due = tonumber(expiry)
+for _, key in ipairs({base .. ':expiry', base .. ':broadcast', cast}) do
+    local score = tonumber(first_score(key) or nil)
+    if score and key ~= cast and score > now then
+        redis.call('ZADD', base .. ':wake', 'LT', num(score), 'w')
+    end
+    if score and (not due or score < due) then
+        due = score
+    end
 end
 if due then
-    redis.call('ZADD', base .. ':wake', 'LT', num(due), 'w')
     reply[2] = num(due)
 end
 if more then

@@ -6,5 +6,5 @@ local now, now_us = enter(ARGV)
 local limit = tonumber(ARGV[3])
 local w = writer(KEYS[1])
 local _, n = expire_due(w, now, limit)
-flush(w)
+flush(w, now)
 return {num(now_us), num(n), n == limit and '1' or '0'}

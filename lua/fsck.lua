@@ -9,13 +9,15 @@ local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local keys = {base .. ':task', base .. ':state', base .. ':run',
               base .. ':expiry', base .. ':finished', base .. ':queued',
-              base .. ':held', base .. ':ids'}
+              base .. ':held', base .. ':ids', base .. ':waiting',
+              base .. ':broadcast', base .. ':casting'}
 for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
     keys[#keys + 1] = base .. ':queued:' .. l
 end
 for _, worker in ipairs(redis.call('ZRANGE', base .. ':workers', 0, 999)) do
     keys[#keys + 1] = base .. ':assigned:' .. worker
     keys[#keys + 1] = base .. ':running:' .. worker
+    keys[#keys + 1] = base .. ':cast:' .. worker
 end
 local at = tonumber(ARGV[3])
 local key = keys[at]
@@ -51,7 +53,18 @@ for i, id in ipairs(ids) do
             fault(id .. ': has a stop_time, but is not in ' .. base
                   .. ':expiry')
         end
-        if (r.status == 'ASSIGNED' or r.status == 'RUNNING')
+        if r.wait and redis.call('SCARD', base .. ':parents:' .. id)
+            ~= tonumber(r.wait) then
+            fault(id .. ': waits for ' .. r.wait .. ' tasks, but not those in '
+                  .. base .. ':parents:' .. id)
+        end
+        if r.stopping and not r.cast and not redis.call('ZSCORE',
+                base .. ':stops:' .. r.worker, id) then
+            fault(id .. ': is to be stopped, but not in ' .. base .. ':stops:'
+                  .. r.worker)
+        end
+        if (r.status == 'ASSIGNED' or r.status == 'RUNNING' or r.of)
+            and not r.cast
             and not redis.call('ZSCORE', base .. ':workers', r.worker) then
             fault(id .. ': is held by ' .. r.worker
                   .. ', which has no lease that could end')

@@ -4,12 +4,15 @@
 -- assign reply that was lost); what it holds, but does not own, is named.
 -- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4] lease in ms, 0: the worker leaves
--- ARGV[5] 1: the list follows  ARGV[6...] two a task: id, ticket
+-- ARGV[5] 1: the list follows; an r behind it: it rests (takes nothing new)
+-- ARGV[6...] two a task: id, ticket
 -- Returns now_us, OK or NEW (there was no lease: it should send its list), 1 if
--- somebody's lease has ended (recover is due), then the ids it has lost
+-- somebody's lease has ended (recover is due), 1 if parts of broadcasts wait
+-- for it, how many ids it has lost, these, then the ids it is to stop
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
-local reply = {num(now_us), 'OK', '0'}
+local reply = {num(now_us), 'OK', '0', '0', '0'}
+local rests = string.sub(ARGV[5], 2) == 'r'
 local w = writer(base)
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
@@ -21,7 +24,7 @@ for _, other in ipairs(redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
         reply[3] = '1'
     end
 end
-if ARGV[5] == '1' then
+if string.sub(ARGV[5], 1, 1) == '1' then
     local held, ids = {}, {}
     for i = 6, #ARGV, 2 do
         ids[#ids + 1] = ARGV[i]
@@ -47,18 +50,43 @@ if ARGV[5] == '1' then
             elseif r and tasks[i] and place(base, r, tasks[i])
                 == base .. kind .. worker then
                 leave(w, id, r, tasks[i])
-                r.token, r.start = '-', 0
-                requeue(w, id, r, r.next, tasks[i])
+                r.start = 0
+                give_back(w, id, r, now, tasks[i])
             else
                 put(w, 'ZREM', base .. kind .. worker, id)
             end
         end
     end
 end
+reply[5] = num(#reply - 5)
+for _, id in ipairs(redis.call('ZRANGE', base .. ':stops:' .. worker, 0,
+                               STEP - 1)) do
+    reply[#reply + 1] = id
+end
+if redis.call('EXISTS', base .. ':cast:' .. worker) == 1 then
+    reply[4] = '1'
+end
+if rests and ARGV[4] ~= '0' then
+    -- What it has not begun of broadcasts, it will not run.
+    local parts = redis.call('ZRANGE', base .. ':cast:' .. worker, 0, STEP - 1)
+    for _, id in ipairs(parts) do
+        local r, task = look_up(base, id)
+        if r and r.status == 'QUEUED' then
+            leave(w, id, r, task)
+            finish(w, id, r, 'STOPPED', now,
+                   '{"error":"its worker was disabled"}')
+        end
+    end
+    put(w, 'ZADD', base .. ':resting', num(now + tonumber(ARGV[4])), worker)
+else
+    put(w, 'ZREM', base .. ':resting', worker)
+end
 if ARGV[4] == '0' then
+    put(w, 'UNLINK', base .. ':signal:' .. worker)
     -- Holding nothing it may go; otherwise recover finds it at once.
     if redis.call('EXISTS', base .. ':running:' .. worker,
-                  base .. ':assigned:' .. worker) == 0 then
+                  base .. ':assigned:' .. worker,
+                  base .. ':cast:' .. worker) == 0 then
         put(w, 'ZREM', base .. ':workers', worker)
     else
         put(w, 'ZADD', base .. ':workers', '0', worker)
@@ -66,5 +94,5 @@ if ARGV[4] == '0' then
 else
     put(w, 'ZADD', base .. ':workers', num(now + tonumber(ARGV[4])), worker)
 end
-flush(w)
+flush(w, now)
 return reply

@@ -23,6 +23,9 @@ for _, kind in ipairs({'running', 'assigned'}) do
         for _, worker in ipairs(workers) do
             keys[#keys + 1] = base .. ':' .. kind .. ':' .. worker
         end
+        if kind == 'running' then
+            keys[#keys + 1] = base .. ':casting'
+        end
     end
 end
 if want('QUEUED') then
@@ -30,6 +33,8 @@ if want('QUEUED') then
         keys[#keys + 1] = base .. ':queued:' .. l
     end
     keys[#keys + 1] = base .. ':queued'
+    keys[#keys + 1] = base .. ':waiting'
+    keys[#keys + 1] = base .. ':broadcast'
     keys[#keys + 1] = base .. ':held'
 end
 if want('COMPLETED', 'FAILED', 'TIMEOUT', 'STOPPED', 'EXPIRED') then

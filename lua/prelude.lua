@@ -13,8 +13,13 @@
 -- next: when this run is (or was) due; start, stop: of the last run; 0: not
 -- yet; "-": none. Keys (absent: the default): begin start_time, expire
 -- stop_time, repeats, period ms, drift, retry, delay ms, backoff, cap ms,
--- level (priority, +0.5 when immediate), disabled, ttl ms, discard; counters:
--- run, failed, lost; parked: due, but of a function nobody could run.
+-- level (priority, +0.5 when immediate), disabled, ttl ms, discard, crashes
+-- (losses until FAILED), cron (the caller names the next run), anyway (runs
+-- however its parents ended), cast (broadcast); counters: run, failed, lost;
+-- parked: due, but of a function nobody could run; parents: how many it named,
+-- wait: how many of them have not ended; kids: others wait for it; stopping:
+-- its worker is to stop it; live: :run holds output of the run going on;
+-- of a broadcast: parts, open, ran, bad; of a part of one: of.
 -- A task without a record is QUEUED as it was queued, all rules default, and
 -- stands in KEYS[1]:queued: most tasks never need one before they are taken.
 
@@ -22,14 +27,18 @@ local PROTOCOL = '1'
 local LIBRARY = '1 @LIBRARY_SHA1@' -- SCRIPT_LIBRARY of script.h, and which
 local HOUR, DAY = 3600000, 86400000
 local RUNS_KEPT = 20        -- earlier runs kept per task
-local LOST_MAX = 3          -- runs lost with their worker, then FAILED
+local LOST_MAX = 3          -- runs lost with their worker, then FAILED; the
+                            -- default of crashes
+local CAST_MAX = 1000       -- workers a broadcast reaches
 local HELD_MAX = 5000       -- tasks a worker may hold
 local STEP = 250            -- side work a script does in passing
 local PAYLOAD_MAX = 1048576 -- bytes of a task
 
 local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'delay', 'backoff', 'cap', 'level', 'disabled', 'ttl',
-                'discard', 'run', 'failed', 'lost', 'parked'}
+                'discard', 'crashes', 'cron', 'anyway', 'cast', 'run',
+                'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
+                'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'of'}
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
@@ -91,8 +100,14 @@ end
 
 -- The sorted set in which a QUEUED task waits, and its entry in :levels.
 local function shelf(base, r, task)
-    if r.disabled then
+    if r.of then
+        return base .. ':cast:' .. r.worker
+    elseif r.disabled then
         return base .. ':held'
+    elseif r.wait then
+        return base .. ':waiting'
+    elseif r.cast then
+        return base .. ':broadcast'
     end
     local level = r.level or '0'
     if r.parked then
@@ -110,7 +125,7 @@ local function place(base, r, task)
     elseif r.status == 'ASSIGNED' then
         return base .. ':assigned:' .. r.worker
     elseif r.status == 'RUNNING' then
-        return base .. ':running:' .. r.worker
+        return r.cast and base .. ':casting' or base .. ':running:' .. r.worker
     elseif task == '-' then
         return base .. ':ids' -- pruned: only the id is kept
     end
@@ -120,7 +135,7 @@ end
 -- A writer collects the arguments of variadic commands.
 local function writer(base)
     return {base = base, order = {}, by = {}, counts = {}, runs = {},
-            wakes = {}}
+            wakes = {}, ended = {}, gone = {}, parts = {}}
 end
 
 -- The list of further arguments of `cmd key`.
@@ -153,15 +168,23 @@ local function wake(w, at, fn)
     end
 end
 
-local function flush(w)
+local settle -- what follows when tasks end; below
+
+local function flush(w, now)
+    if w.family then
+        settle(w, now)
+    end
     for _, l in ipairs(w.order) do
+        if l.cmd == 'UNLINK' then -- has no arguments but the key
+            redis.call('UNLINK', l.key)
+        end
         for i = 1, #l, 1000 do
             redis.call(l.cmd, l.key, unpack(l, i, math.min(i + 999, #l)))
         end
     end
     for _, run in ipairs(w.runs) do
         redis.call('LPUSH', run[1], run[2])
-        redis.call('LTRIM', run[1], 0, RUNS_KEPT - 1)
+        redis.call('LTRIM', run[1], 0, run[3] - 1)
     end
     for status, n in pairs(w.counts) do
         redis.call('HINCRBY', w.base .. ':ended', status, n)
@@ -183,9 +206,25 @@ local function leave(w, id, r, task)
     end
 end
 
+-- Output of a run that did not come to its report.
+local function forget_output(w, id, r)
+    if r.live then
+        put(w, 'HDEL', w.base .. ':run', id)
+        r.live = nil
+    end
+end
+
 -- Into QUEUED, due at `due`.
 local function requeue(w, id, r, due, task)
-    r.status, r.worker, r.next = 'QUEUED', '-', due
+    forget_output(w, id, r)
+    if r.stopping then
+        put(w, 'ZREM', w.base .. ':stops:' .. r.worker, id)
+        r.stopping = nil
+    end
+    r.status, r.next = 'QUEUED', due
+    if not r.of then
+        r.worker = '-'
+    end
     local key, level = shelf(w.base, r, task)
     put(w, 'ZADD', key, num(due), id)
     if level then
@@ -195,28 +234,81 @@ local function requeue(w, id, r, due, task)
         put(w, 'ZADD', w.base .. ':expiry', r.expire, id)
     end
     save(w, id, r)
-    if not r.disabled then
+    if not r.disabled and not r.wait and not r.of then
         wake(w, due, r.parked and function_of(task))
     end
 end
 
--- Into an end state.
-local function finish(w, id, r, status, now, payload)
-    r.status, r.stop, r.parked = status, now, nil
-    save(w, id, r)
-    put(w, 'ZADD', w.base .. ':finished', num(now + (r.ttl or DAY)), id)
-    w.counts[status] = (w.counts[status] or 0) + 1
-    if payload and payload ~= '' and not r.discard then
-        put(w, 'HSET', w.base .. ':run', id, payload)
-    end
-end
-
 -- A run that is not the task's last: its line goes to the task's history.
-local function history(w, id, r, status, now, payload)
+local function history(w, id, r, status, now, payload, kept)
     if not r.discard then
         w.runs[#w.runs + 1] = {w.base .. ':run:' .. id,
             status .. ' ' .. r.fence .. ' ' .. r.worker .. ' ' .. num(r.start)
-            .. ' ' .. num(now) .. ' ' .. (payload or '')}
+            .. ' ' .. num(now) .. ' ' .. (payload or ''), kept or RUNS_KEPT}
+    end
+end
+
+-- The part of a broadcast has ended: it is a run of the broadcast now. SKIPPED:
+-- its worker does not know the function.
+local function gather(w, id, r, status, now, payload, cron)
+    local part = w.parts[r.of] or {n = 0, ran = 0, bad = 0}
+    w.parts[r.of] = part
+    part.n = part.n + 1
+    part.cron = cron or part.cron
+    if status ~= 'SKIPPED' then
+        part.ran = part.ran + 1
+        history(w, r.of, r, status, now, payload, CAST_MAX)
+    end
+    if status ~= 'COMPLETED' and status ~= 'SKIPPED' then
+        part.bad = part.bad + 1
+    end
+    put(w, 'HDEL', w.base .. ':task', id)
+    put(w, 'HDEL', w.base .. ':state', id)
+    put(w, 'HDEL', w.base .. ':run', id)
+    put(w, 'UNLINK', w.base .. ':run:' .. id)
+    w.gone[id] = true
+    w.family = true
+end
+
+-- Into an end state. cron: the next match, told by whoever reports.
+local function finish(w, id, r, status, now, payload, cron)
+    if r.stopping then
+        put(w, 'ZREM', w.base .. ':stops:' .. r.worker, id)
+        r.stopping = nil
+    end
+    if r.of then
+        gather(w, id, r, status, now, payload, cron)
+        return
+    end
+    if r.wait then
+        put(w, 'UNLINK', w.base .. ':parents:' .. id)
+    end
+    local keep = payload and payload ~= '' and not r.discard
+    if not keep then
+        forget_output(w, id, r)
+    end
+    r.status, r.stop = status, now
+    r.parked, r.wait, r.live, r.parts, r.open = nil, nil, nil, nil, nil
+    save(w, id, r)
+    put(w, 'ZADD', w.base .. ':finished', num(now + (r.ttl or DAY)), id)
+    w.counts[status] = (w.counts[status] or 0) + 1
+    if keep then
+        put(w, 'HSET', w.base .. ':run', id, payload)
+    end
+    w.gone[id] = true
+    if r.kids then
+        w.ended[#w.ended + 1] = {id, status}
+        w.family = true
+    end
+end
+
+-- Back to the queue, unless it was to be stopped.
+local function give_back(w, id, r, now, task)
+    if r.stopping then
+        finish(w, id, r, 'STOPPED', now, '{"error":"stopped"}')
+    else
+        r.token = '-'
+        requeue(w, id, r, r.next, task)
     end
 end
 
@@ -277,10 +369,280 @@ local function prune_ids(w, ids, now)
             end
             put(w, 'HDEL', base .. ':run', id)
             put(w, 'UNLINK', base .. ':run:' .. id)
+            if r and r.kids then
+                put(w, 'UNLINK', base .. ':children:' .. id)
+            end
         end
     end
 end
 
 local function first_score(key)
     return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+end
+
+-- A live task by its id: its record and what was queued; or nil.
+local function look_up(base, id)
+    local task = redis.call('HGET', base .. ':task', id)
+    if not task or task == '-' then
+        return nil
+    end
+    local text = redis.call('HGET', base .. ':state', id)
+    return text and decode(text) or fresh(
+        redis.call('ZSCORE', base .. ':queued', id) or 0), task
+end
+
+-- Tell a worker that something waits for it (its next heartbeat brings it).
+local function signal(w, worker)
+    put(w, 'ZADD', w.base .. ':signal:' .. worker, '0', 's')
+end
+
+local function next_fence(r, now_us)
+    return num(math.max(tonumber(r.fence) + 1, now_us))
+end
+
+-- ---- When a run has ended ----------------------------------------------
+
+local function next_run(r, now, cron)
+    local period = tonumber(r.period or 60000)
+    if r.cron and cron then
+        return cron
+    elseif r.drift then
+        local begin = tonumber(r.begin)
+        if period == 0 then
+            return now
+        end
+        return begin + period * (math.floor((now - begin) / period) + 1)
+    end
+    return r.start + period
+end
+
+local function next_try(r, now)
+    if not r.delay and not r.backoff then
+        return next_run(r, now)
+    end
+    local delay = tonumber(r.delay or r.period or 60000)
+    local factor = tonumber(r.backoff or 1)
+    if factor > 1 then -- jitter: 0.75 to 1.25, from the fence's last digits
+        delay = delay * factor ^ math.min(tonumber(r.failed) - 1, 200)
+            * (0.75 + tonumber(string.sub(r.fence, -3)) / 2000)
+    end
+    return math.floor(now + math.min(delay, tonumber(r.cap or HOUR)))
+end
+
+-- The end state, or nil and when to run again. cron: the next match.
+local function judge(r, status, now, cron)
+    if status == 'COMPLETED' then
+        r.run = num(tonumber(r.run or 0) + 1)
+        r.failed = nil
+        local due, repeats = next_run(r, now, cron), tonumber(r.repeats or 1)
+        if repeats ~= 0 and tonumber(r.run) >= repeats then
+            r.next = due
+            return status
+        elseif r.stopping then
+            return 'STOPPED'
+        elseif r.expire and due > tonumber(r.expire) then
+            r.next = due
+            return 'EXPIRED'
+        end
+        return nil, due
+    elseif status == 'STOPPED' or r.stopping then
+        return 'STOPPED'
+    end
+    r.failed = num(tonumber(r.failed or 0) + 1)
+    local retry = tonumber(r.retry or 0)
+    if retry == -1 or tonumber(r.failed) <= retry then
+        return nil, next_try(r, now)
+    end
+    return status
+end
+
+-- ---- Families: parents, children, broadcasts ----------------------------
+
+-- A task is named GROUP/ID where another group may be meant.
+local function own_group(base)
+    return string.match(base, '^{[^:]*:(.*)}$')
+end
+
+-- A message to another group, delivered by whoever comes by: nobody's script
+-- touches two slots. KIND GROUP ID FROM WORD
+local function post(w, now, kind, to, from, word)
+    local group, id = string.match(to, '^([^/]+)/(.+)$')
+    put(w, 'ZADD', w.base .. ':messages', num(now), kind .. ' ' .. group .. ' '
+        .. id .. ' ' .. from .. ' ' .. word)
+    w.posted = true
+end
+
+-- One of the parents of a task has ended. recs: records changed by this call.
+local function parent_ended(w, id, from, status, now, recs)
+    local r, task = recs[id], nil
+    if w.gone[id] then
+        return
+    end
+    if r then
+        task = r.text
+    else
+        r, task = look_up(w.base, id)
+        if not r then
+            return
+        end
+        r.text, r.open_parents = task, {}
+        recs[id] = r
+    end
+    if r.status ~= 'QUEUED' or not r.wait or r.open_parents[from]
+        or redis.call('SISMEMBER', w.base .. ':parents:' .. id, from) == 0 then
+        return
+    end
+    r.open_parents[from] = true
+    if status ~= 'COMPLETED' and not r.anyway then
+        leave(w, id, r, task)
+        finish(w, id, r, 'FAILED', now,
+               '{"error":"it depends on ' .. from .. ', which ended '
+               .. status .. '"}')
+        return
+    end
+    put(w, 'SREM', w.base .. ':parents:' .. id, from)
+    local left = tonumber(r.wait) - 1
+    if left > 0 then
+        r.wait = num(left)
+        save(w, id, r)
+        return
+    end
+    local before = place(w.base, r, task)
+    r.wait = nil
+    if shelf(w.base, r, task) == before then
+        save(w, id, r) -- disabled: it stays where it is
+        return
+    end
+    put(w, 'ZREM', before, id)
+    requeue(w, id, r, r.next, task)
+end
+
+-- Tell at most `room` children of an ended task; returns how many.
+local function tell_children(w, id, status, now, recs, room)
+    local key = w.base .. ':children:' .. id
+    local kids = redis.call('ZRANGEBYSCORE', key, '0', '0', 'LIMIT', 0, room)
+    local own = own_group(w.base)
+    for _, kid in ipairs(kids) do
+        local group, child = string.match(kid, '^([^/]+)/(.+)$')
+        put(w, 'ZADD', key, '1', kid)
+        if group == own then
+            parent_ended(w, child, own .. '/' .. id, status, now, recs)
+        else
+            post(w, now, 'ended', kid, own .. '/' .. id, status)
+        end
+    end
+    if #kids == room then
+        put(w, 'ZADD', w.base .. ':endings', num(now), id)
+    else
+        put(w, 'ZREM', w.base .. ':endings', id)
+    end
+    return #kids
+end
+
+-- Parts of a broadcast have ended: has it?
+local function parts_ended(w, id, part, now)
+    local r = look_up(w.base, id)
+    if not r or r.status ~= 'RUNNING' or not r.cast then
+        return
+    end
+    r.open = num(tonumber(r.open or 0) - part.n)
+    r.ran = num(tonumber(r.ran or 0) + part.ran)
+    r.bad = num(tonumber(r.bad or 0) + part.bad)
+    if tonumber(r.open) > 0 then
+        save(w, id, r)
+        return
+    end
+    local ran, bad = tonumber(r.ran), tonumber(r.bad)
+    local payload = '{"result":{"runs":' .. r.ran .. ',"completed":'
+        .. num(ran - bad) .. '}'
+    local status = 'COMPLETED'
+    if r.stopping then
+        status = 'STOPPED'
+    elseif ran == 0 then
+        status = 'FAILED'
+        payload = payload .. ',"error":"no worker of the group knows its '
+            .. 'function"'
+    elseif bad > 0 then
+        status = 'FAILED'
+        payload = payload .. ',"error":"' .. r.bad .. ' of ' .. r.ran
+            .. ' runs did not complete"'
+    end
+    payload = payload .. '}'
+    put(w, 'ZREM', w.base .. ':casting', id)
+    local due
+    if status == 'COMPLETED' then
+        status, due = judge(r, status, now, part.cron)
+    end
+    r.ran, r.bad, r.open, r.parts, r.stopping = nil, nil, nil, nil, nil
+    if status then
+        finish(w, id, r, status, now, payload)
+    else
+        r.stop = now
+        requeue(w, id, r, due)
+    end
+end
+
+-- What follows when tasks end: bounded, the reaper does the rest.
+settle = function(w, now)
+    local recs, room = {}, STEP
+    for id, part in pairs(w.parts) do
+        parts_ended(w, id, part, now)
+    end
+    local i = 1
+    while w.ended[i] do
+        local id, status = w.ended[i][1], w.ended[i][2]
+        if room > 0 then
+            room = room - tell_children(w, id, status, now, recs, room)
+        else
+            put(w, 'ZADD', w.base .. ':endings', num(now), id)
+        end
+        i = i + 1
+    end
+end
+
+-- Due broadcasts -> RUNNING, one part for each live worker that takes tasks.
+local function fire_due(w, now, now_us, limit)
+    local base = w.base
+    local due = redis.call('ZRANGEBYSCORE', base .. ':broadcast', '-inf',
+                           num(now), 'LIMIT', 0, limit)
+    if #due == 0 then
+        return 0
+    end
+    local live = redis.call('ZRANGEBYSCORE', base .. ':workers', num(now),
+                            '+inf', 'LIMIT', 0, CAST_MAX)
+    local workers = {}
+    for _, worker in ipairs(live) do
+        if not redis.call('ZSCORE', base .. ':resting', worker) then
+            workers[#workers + 1] = worker
+        end
+    end
+    if #workers == 0 then
+        return 0
+    end
+    local n = 0
+    for _, id in ipairs(due) do
+        local r, task = look_up(base, id)
+        if r and r.status == 'QUEUED' and not (r.expire
+                and tonumber(r.expire) < now) then
+            leave(w, id, r, task)
+            r.fence, r.worker = next_fence(r, now_us), '*'
+            r.status, r.start, r.stop, r.token = 'RUNNING', now, 0, 'cast'
+            r.parts, r.open = num(#workers), num(#workers)
+            save(w, id, r)
+            put(w, 'ZADD', base .. ':casting', r.fence, id)
+            for i, worker in ipairs(workers) do
+                local part = {status = 'QUEUED', fence = '0', token = '-',
+                              worker = worker, next = now, start = 0,
+                              stop = 0, of = id, retry = r.retry,
+                              delay = r.delay, backoff = r.backoff,
+                              cap = r.cap, period = r.period,
+                              cron = r.cron, discard = r.discard}
+                put(w, 'HSET', base .. ':task', id .. '@' .. i, task)
+                requeue(w, id .. '@' .. i, part, now, task)
+                signal(w, worker)
+            end
+            n = n + 1
+        end
+    end
+    return n
 end

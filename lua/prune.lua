@@ -23,5 +23,5 @@ end
 more = more or (#old > 0 and #ids == limit)
 local w = writer(base)
 prune_ids(w, ids, now)
-flush(w)
+flush(w, now)
 return {num(now_us), num(#ids), more and '1' or '0'}

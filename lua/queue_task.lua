@@ -2,18 +2,23 @@
 -- FLAGS:
 -- ARGV[3] 1: a repeated call; a task that is there with equal content is fine
 -- ARGV[4...] six a task: id, function, start (ms, or +n/-n from now), stop
--- (the same, or ''), rules ('key=value ...', see the prelude), and the rest of
--- the task as a JSON object
+-- (the same, or ''), rules ('key=value ...', see the prelude; after=GROUP/ID or
+-- after=ID: a parent, which is there or comes earlier in this call), and the
+-- rest of the task as a JSON object
 -- Returns now_us, then for each refused task: index (from 0), code, field, text
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local again = ARGV[3] == '1'
 local n = (#ARGV - 3) / 6
 local ids, tasks, bad, seen = {}, {}, {num(now_us)}, {}
+local own = own_group(base)
+local parents, asked, ask = {}, {}, {} -- of tasks with parents
 
 local RULES = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
                backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
-               discard = 1}
+               discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
+               begin = 1}
+local PARENTS_MAX = 1000
 
 local function refuse(i, code, field, text)
     bad[#bad + 1] = num(i - 1)
@@ -30,6 +35,33 @@ local function when(text)
     return ms and ms >= 0 and ms < 2 ^ 52 and ms
 end
 
+-- after=GROUP/ID. Of our group: it is earlier in this call or has to be asked
+-- for; of another: the caller has asked, and a message will tell that group.
+local function add_parent(i, ref)
+    local group, id = string.match(ref, '^([%w_.-]+)/([%w_.:-]+)$')
+    if not group then
+        group, id = own, string.match(ref, '^[%w_.:-]+$')
+    end
+    if not id or #group > 128 or #id > 128 then
+        refuse(i, 'INVALID', 'depends_on', 'is not an id: ' .. ref)
+        return
+    end
+    parents[i] = parents[i] or {}
+    if #parents[i] == PARENTS_MAX then
+        refuse(i, 'INVALID', 'depends_on', 'names too many tasks')
+        return
+    end
+    local entry = {ref = group .. '/' .. id, id = group == own and id}
+    parents[i][#parents[i] + 1] = entry
+    if entry.id and (seen[id] or i) < i then
+        parents[seen[id]] = parents[seen[id]] or {}
+        parents[seen[id]].kids = true
+    elseif entry.id and not asked[id] then
+        ask[#ask + 1] = id
+        asked[id] = #ask
+    end
+end
+
 for i = 1, n do
     local at = 4 + (i - 1) * 6
     local id, fn, rest = ARGV[at], ARGV[at + 1], ARGV[at + 5]
@@ -41,7 +73,7 @@ for i = 1, n do
     elseif seen[id] then
         refuse(i, 'EXISTS', 'id', 'is named twice')
     end
-    seen[id] = true
+    seen[id] = seen[id] or i
     if #fn == 0 or #fn > 128 or string.find(fn, '[^%w_.:/-]') then
         refuse(i, 'INVALID', 'function', 'must be 1 to 128 of A-Za-z0-9_.:/-')
     end
@@ -54,15 +86,18 @@ for i = 1, n do
     if ARGV[at + 3] ~= '' and not when(ARGV[at + 3]) then
         refuse(i, 'INVALID', 'stop_time', 'is not a time')
     end
-    if ARGV[at + 4] ~= '' and string.find(' ' .. ARGV[at + 4],
-            '[^%w=. -]') then
-        refuse(i, 'INVALID', 'rules', 'are not key=value')
-    else
+    if ARGV[at + 4] ~= '' then
         for rule in string.gmatch(ARGV[at + 4], '%S+') do
             local key, value = string.match(rule, '^(%l+)=(-?%d[%d.]*)$')
-            if not RULES[key or ''] or not tonumber(value) then
+            local ref = string.match(rule, '^after=(.+)$')
+            if ref then
+                add_parent(i, ref)
+            elseif not RULES[key or ''] or not tonumber(value) then
                 refuse(i, 'INVALID', 'rules', 'are not rules=number')
                 break
+            elseif key == 'cast' and #id > 120 then
+                refuse(i, 'INVALID', 'id',
+                       'must be up to 120 characters with broadcast')
             end
         end
     end
@@ -77,6 +112,18 @@ for i = 1, n do
         refuse(i, 'EXISTS', 'id', 'is there already in this group')
     end
 end
+local ask_tasks, ask_states = fetch(base .. ':task', ask),
+                              fetch(base .. ':state', ask)
+for i = 1, n do
+    for _, parent in ipairs(parents[i] or {}) do
+        local at = parent.id and asked[parent.id]
+        if at and not ask_tasks[at] then
+            refuse(i, 'NOTFOUND', 'depends_on',
+                   seen[parent.id] == i and 'names the task itself'
+                   or 'there is no task ' .. parent.ref)
+        end
+    end
+end
 if #bad > 1 then
     return bad
 end
@@ -84,13 +131,57 @@ end
 local w = writer(base)
 local task, queued = list(w, 'HSET', base .. ':task'), nil
 local first
+local changed = {} -- records of parents that have become so
+local stillborn = {} -- tasks of this call whose parents failed them
+
+-- The parent that failed the task already; otherwise r.wait is set.
+local function wait_for(i, r)
+    local id, open, failed = ids[i], 0, nil
+    r.parents = num(#parents[i])
+    local set = {}
+    for _, parent in ipairs(parents[i]) do
+        local at = parent.id and asked[parent.id]
+        local p = stillborn[parent.id or ''] or at and (changed[parent.id] or ask_states[at]
+            and decode(ask_states[at]) or fresh(
+                redis.call('ZSCORE', base .. ':queued', parent.id) or now))
+        if set[parent.ref] then
+            -- named twice
+        elseif p and ENDED[p.status] then
+            if p.status ~= 'COMPLETED' and not r.anyway then
+                failed = parent.ref .. ', which ended ' .. p.status
+            end
+        else
+            set[parent.ref] = true
+            open = open + 1
+            if p and not p.kids then
+                p.kids = '1'
+                changed[parent.id] = p
+            end
+        end
+    end
+    if failed or open == 0 then
+        return failed
+    end
+    for ref in pairs(set) do
+        put(w, 'SADD', base .. ':parents:' .. id, ref)
+        local group, parent = string.match(ref, '^([^/]+)/(.+)$')
+        if group == own then
+            put(w, 'ZADD', base .. ':children:' .. parent, '0',
+                own .. '/' .. id)
+        else
+            post(w, now, 'link', ref, own .. '/' .. id, '-')
+        end
+    end
+    r.wait = num(open)
+end
+
 for i = 1, n do
     local at = 4 + (i - 1) * 6
     if not old[i] then
         local due, rules = when(ARGV[at + 2]), ARGV[at + 4]
         task[#task + 1] = ids[i]
         task[#task + 1] = tasks[i]
-        if rules == '' and ARGV[at + 3] == '' then
+        if rules == '' and ARGV[at + 3] == '' and not parents[i] then
             queued = queued or list(w, 'ZADD', base .. ':queued')
             queued[#queued + 1] = num(due)
             queued[#queued + 1] = ids[i]
@@ -98,18 +189,34 @@ for i = 1, n do
                 first = due
             end
         else
-            local r = decode('QUEUED 0 - - 0 0 0 ' .. rules)
-            r.begin = num(due)
+            local r = decode('QUEUED 0 - - 0 0 0 '
+                .. string.gsub(rules, 'after=%S+ ?', ''))
+            r.begin = r.begin or num(due)
+            local failed
+            if parents[i] then
+                r.kids = parents[i].kids and '1'
+                failed = #parents[i] > 0 and wait_for(i, r)
+            end
             if ARGV[at + 3] ~= '' then
                 r.expire = num(when(ARGV[at + 3]))
                 wake(w, tonumber(r.expire))
             end
-            requeue(w, ids[i], r, due, tasks[i])
+            if failed then
+                r.next, r.expire = due, nil
+                stillborn[ids[i]] = {status = 'FAILED'}
+                finish(w, ids[i], r, 'FAILED', now,
+                       '{"error":"it depends on ' .. failed .. '"}')
+            else
+                requeue(w, ids[i], r, due, tasks[i])
+            end
         end
     end
+end
+for id, r in pairs(changed) do
+    save(w, id, r)
 end
 if first then
     wake(w, first)
 end
-flush(w)
+flush(w, now)
 return bad

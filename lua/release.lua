@@ -1,4 +1,5 @@
 -- release: ASSIGNED, RUNNING -> QUEUED, due as it was; no attempt is burned.
+-- One that was to be stopped: -> STOPPED.
 -- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4...] two a task: id, ticket ('fence token')
 -- Returns now_us, then a word a task: OK or STALE
@@ -19,15 +20,16 @@ for i, id in ipairs(ids) do
         word = 'OK'
         leave(w, id, r, tasks[i])
         if r.status == 'RUNNING' then
-            history(w, id, r, 'STOPPED', now,
-                    '{"error":"released: its worker was shut down"}')
+            if not r.stopping and not r.of then
+                history(w, id, r, 'STOPPED', now,
+                        '{"error":"released: its worker was shut down"}')
+            end
             r.stop = now
         end
-        r.token = '-'
-        requeue(w, id, r, r.next, tasks[i])
+        give_back(w, id, r, now, tasks[i])
     end
     seen[id] = true
     reply[#reply + 1] = word
 end
-flush(w)
+flush(w, now)
 return reply

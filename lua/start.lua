@@ -36,5 +36,5 @@ for i, id in ipairs(ids) do
     seen[id] = true
     reply[#reply + 1] = word
 end
-flush(w)
+flush(w, now)
 return reply

@@ -2,7 +2,8 @@
 -- FLAGS: no-writes
 -- Returns now_us, queued, unknown (parked), disabled, assigned, running, due,
 -- COMPLETED, FAILED, TIMEOUT, STOPPED, EXPIRED, retained, oldest due (ms since
--- the epoch, 0), live workers, next due (ms since the epoch, 0)
+-- the epoch, 0), live workers, next due (ms since the epoch, 0), waiting for
+-- others, broadcasts (queued and running)
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local t = num(now)
@@ -48,4 +49,7 @@ reply[#reply + 1] = num(redis.call('ZCARD', base .. ':finished'))
 reply[#reply + 1] = num(oldest or 0)
 reply[#reply + 1] = num(live)
 reply[#reply + 1] = num(first or 0)
+reply[#reply + 1] = num(redis.call('ZCARD', base .. ':waiting'))
+reply[#reply + 1] = num(redis.call('ZCARD', base .. ':broadcast')
+    + redis.call('ZCARD', base .. ':casting'))
 return reply

@@ -1,22 +1,48 @@
--- stop_task: QUEUED, ASSIGNED -> STOPPED.
+-- stop_task: QUEUED, ASSIGNED -> STOPPED. RUNNING: marked, and its worker told
+-- at once; it ends STOPPED and is not run again.
 -- FLAGS: allow-oom
 -- ARGV[3] id
--- Returns now_us, OK. Refuses: NOTFOUND, STATE (the status is the last word)
+-- Returns now_us, STOPPED or STOPPING. Refuses: NOTFOUND, STATE (the status is
+-- the last word)
 local base, id = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
-local task = redis.call('HGET', base .. ':task', id)
-if not task then
+local r, task = look_up(base, id)
+if not r then
     return redis.error_reply('NOTFOUND no such task')
 end
-local text = redis.call('HGET', base .. ':state', id)
-local r = text and decode(text) or fresh(
-    redis.call('ZSCORE', base .. ':queued', id) or now)
-if r.status ~= 'QUEUED' and r.status ~= 'ASSIGNED' then
+if ENDED[r.status] then
     return redis.error_reply('STATE it is ' .. r.status)
 end
 local w = writer(base)
-leave(w, id, r, task)
-r.token, r.worker = '-', '-'
-finish(w, id, r, 'STOPPED', now)
-flush(w)
-return {num(now_us), 'OK'}
+local word = 'STOPPED'
+
+local function stop(key, s, text)
+    if s.status == 'RUNNING' then
+        word = 'STOPPING'
+        if not s.stopping then
+            s.stopping = '1'
+            save(w, key, s)
+            if not s.cast then
+                put(w, 'ZADD', base .. ':stops:' .. s.worker, num(now), key)
+                signal(w, s.worker)
+            end
+        end
+    else
+        leave(w, key, s, text)
+        s.token = '-'
+        if not s.of then
+            s.worker = '-'
+        end
+        finish(w, key, s, 'STOPPED', now)
+    end
+end
+
+for i = 1, tonumber(r.parts or 0) do
+    local part, text = look_up(base, id .. '@' .. i)
+    if part then
+        stop(id .. '@' .. i, part, text)
+    end
+end
+stop(id, r, task)
+flush(w, now)
+return {num(now_us), word}

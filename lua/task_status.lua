@@ -1,6 +1,6 @@
 -- task_status: what is known of tasks.
 -- FLAGS: no-writes
--- ARGV[3] 1: only records  3: with results and runs  ARGV[4...] ids
+-- ARGV[3] 1: only records  2: with results  3: and with runs  ARGV[4...] ids
 -- Returns now_us, then five a task: state record ('' none), task ('' no such
 -- id), due (of one without a record), what came of the last run, and a list
 -- of earlier runs, newest first
@@ -11,7 +11,7 @@ for i = 4, #ARGV do
     ids[#ids + 1] = ARGV[i]
 end
 local states, tasks = fetch(base .. ':state', ids), fetch(base .. ':task', ids)
-local runs = ARGV[3] == '3' and fetch(base .. ':run', ids) or {}
+local runs = ARGV[3] ~= '1' and fetch(base .. ':run', ids) or {}
 local reply = {num(now_us)}
 for i, id in ipairs(ids) do
     reply[#reply + 1] = states[i] or ''

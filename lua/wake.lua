@@ -3,8 +3,9 @@
 -- FLAGS: allow-oom
 -- ARGV[3] the worker that asks: its own lease is no news to it
 -- Returns now_us, then, as ms since the epoch or '' for none: the next
--- stop_time, the next end of a lease, the next retention; then the number of
--- ended tasks
+-- stop_time, the next end of a lease, the next retention, the next broadcast;
+-- then the number of ended tasks, of messages to deliver, and of ended tasks
+-- whose children are not told yet
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local marks = {}
@@ -36,6 +37,12 @@ for i = #leases - 1, 1, -2 do
         lease = leases[i + 1]
     end
 end
+local cast = first_score(base .. ':broadcast')
+if cast and tonumber(cast) > now then
+    redis.call('ZADD', base .. ':wake', 'LT', cast, 'w')
+end
 return {num(now_us), first_score(base .. ':expiry') or '',
-        lease, retained,
-        num(redis.call('ZCARD', base .. ':finished'))}
+        lease, retained, cast or '',
+        num(redis.call('ZCARD', base .. ':finished')),
+        num(redis.call('ZCARD', base .. ':messages')),
+        num(redis.call('ZCARD', base .. ':endings'))}

@@ -35,8 +35,8 @@ struct stint_worker {
     pid_t guard;
     struct event_base *base;
     struct event *timer, *stop;
-    struct store *store, *wait_store;
-    struct script_caller caller, waker;
+    struct store *store, *wait_store, *signal_store;
+    struct script_caller caller, waker, signals;
 };
 
 /* ---- Making one ----------------------------------------------------------- */
@@ -133,6 +133,9 @@ static int embed_options(stint_worker *sw,
     w->shutdown_ms = (int64_t)((o->shutdown_s > 0 ? o->shutdown_s : 30) * 1000);
     sw->grace_ms = (int64_t)((o->grace_s > 0 ? o->grace_s : 5) * 1000);
     w->drain = o->drain;
+    if (o->max_empty_runs < 0)
+        return err_set(err, STINT_INVALID, "max_empty_runs must be >= 0");
+    w->max_empty_runs = o->max_empty_runs;
     embed_name(sw, o->name);
     return embed_groups(sw, o->groups, err);
 }
@@ -181,6 +184,16 @@ void stint_worker_stop(stint_worker *sw)
     ssize_t n = write(sw->stop_fd[1], "x", 1);
     (void)n; /* a full pipe has said it already */
     errno = saved;
+}
+
+const char *worker_name_of(const stint_worker *sw)
+{
+    return sw->w.name;
+}
+
+const char *worker_group_of(const stint_worker *sw, int i)
+{
+    return i < sw->w.n_groups ? sw->w.groups[i].name : NULL;
 }
 
 void stint_worker_free(stint_worker *sw)
@@ -290,6 +303,26 @@ static void embed_on_wait_state(int connected, const struct stint_err *why,
     embed_want_tick(sw);
 }
 
+static void embed_on_signal_state(int connected, const struct stint_err *why,
+                                  void *arg)
+{
+    stint_worker *sw = arg;
+    (void)why;
+    sw->w.signals_connected = connected;
+    /* A signal may have been popped for us and lost with the connection. */
+    for (int i = 0; connected && i < sw->w.n_groups; i++)
+        sw->w.groups[i].nudged = 1;
+    if (connected)
+        sw->w.fleet_mono_ms = 0;
+    embed_want_tick(sw);
+}
+
+static double embed_load(void)
+{
+    double load;
+    return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
 /* Wrong URL, wrong password, no Redis: said at once, and not by a worker that
  * tries for ever. */
 static int embed_probe(const struct conf *conf, struct stint_err *err)
@@ -344,10 +377,13 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
     event_add(sw->stop, NULL);
     w->started_wall_ms = clock_wall_ms();
     w->clock = clock_mono_ms;
+    w->wall = clock_wall_ms;
+    w->load = embed_load;
     w->want_tick = embed_want_tick;
     w->want_arg = sw;
     w->caller = &sw->caller;
     w->waker = &sw->waker;
+    w->signals = &sw->signals;
     if (embed_executors(sw, err) < 0)
         return -1;
     sw->store = store_async_open(&conf, sw->base, CALL_DEADLINE_MS,
@@ -358,6 +394,11 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
                                       embed_on_wait_state, sw, err);
     if (sw->wait_store == NULL)
         return -1;
+    sw->signal_store = store_async_open(&conf, sw->base, WAIT_DEADLINE_MS,
+                                        embed_on_signal_state, sw, err);
+    if (sw->signal_store == NULL)
+        return -1;
+    script_caller_init(&sw->signals, sw->signal_store, sw->name_space);
     script_caller_init(&sw->caller, sw->store, sw->name_space);
     script_caller_init(&sw->waker, sw->wait_store, sw->name_space);
     reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,
@@ -370,11 +411,13 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
 static void embed_close(stint_worker *sw)
 {
     struct worker *w = &sw->w;
+    if (sw->signal_store != NULL)
+        sw->signal_store->ops->close(sw->signal_store);
     if (sw->wait_store != NULL)
         sw->wait_store->ops->close(sw->wait_store);
     if (sw->store != NULL)
         sw->store->ops->close(sw->store);
-    sw->store = sw->wait_store = NULL;
+    sw->store = sw->wait_store = sw->signal_store = NULL;
     if (w->programs != NULL)
         w->programs->ops->close(w->programs);
     /* A function that does not return keeps its thread and its task. */

@@ -72,7 +72,7 @@ static void exchange_on_assign(const struct redisReply *reply,
                       id);
             g->reconcile = 1; /* give it back */
         } else if (h->state == HELD_STARTING) {
-            worker_run(w, h);
+            worker_begin(w, h);
         }
     }
     w->want_tick(w->want_arg);
@@ -98,6 +98,7 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
     g->assigning++;
     g->asked = n_run + n_prefetch;
     g->marker = 0;
+    g->cast = 0;
     g->hungry = 0;
     script_call(w->caller, SCRIPT_ASSIGN, g->name, &a, exchange_on_assign, g);
     args_close(&a);
@@ -130,10 +131,12 @@ static void exchange_on_batch(const struct redisReply *reply,
             held_move(w, h, starting ? HELD_ASSIGNED : HELD_DONE);
         else if (starting &&
                  strcmp(reply_str(reply, (size_t)i + 1, &len), "OK") == 0)
-            worker_run(w, h);
+            worker_begin(w, h);
         else
             held_free(w, h);
     }
+    if (reply_n(reply) > (size_t)b->n + 1)
+        reaper_look(&w->reaper, b->group->name); /* messages, children */
     if (reply == NULL) {
         b->group->reconcile |= starting;
         exchange_failed(w, err, starting ? "start" : "report");
@@ -241,10 +244,17 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         g->has_lease = 1;
     if (reply_i64(reply, 2) == 1)
         reaper_look(&w->reaper, g->name); /* whoever leads may be the dead */
-    for (size_t i = 3; i < reply_n(reply); i++) {
+    if (reply_i64(reply, 3) == 1 && !w->disabled)
+        g->cast = g->hungry = 1;
+    size_t n_lost = (size_t)reply_i64(reply, 4);
+    for (size_t i = 5; i < reply_n(reply); i++) {
         const char *id = reply_str(reply, i, &len);
         struct held *h = held_find(w, id, len);
-        if (h != NULL && h->group == g) {
+        if (h == NULL || h->group != g)
+            continue;
+        if (i >= 5 + n_lost) {
+            worker_stop_run(w, h);
+        } else {
             log_warn(w->log, "task %s is not ours any more", h->run.id);
             worker_drop(w, h);
         }
@@ -259,7 +269,10 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_i64(&a, leave ? 0 : w->lease_ms);
-    args_add_str(&a, g->reconcile ? "1" : "0");
+    if (w->disabled)
+        args_add_str(&a, g->reconcile ? "1r" : "0r");
+    else
+        args_add_str(&a, g->reconcile ? "1" : "0");
     for (int s = 0; g->reconcile && s < HELD_N; s++)
         for (struct held *h = w->held[s].first; h != NULL; h = h->next)
             if (h->group == g) {
@@ -268,6 +281,7 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
             }
     g->reconciling = g->reconcile;
     g->reconcile = 0;
+    g->nudged = 0;
     g->beating = 1;
     g->sent_mono_ms = now_ms;
     script_call(w->caller, SCRIPT_HEARTBEAT, g->name, &a,
@@ -276,6 +290,22 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
 }
 
 /* ---- the fleet ----------------------------------------------------------- */
+
+/* Commands we have not carried out yet: "number verb". The next heartbeat says
+ * that we have. */
+static void exchange_obey(struct worker *w, const struct redisReply *commands)
+{
+    for (size_t i = 0; i < reply_n(commands); i++) {
+        size_t len;
+        char *verb;
+        int64_t number = strtoll(reply_str(commands, i, &len), &verb, 10);
+        if (number <= w->acted || *verb != ' ')
+            continue;
+        w->acted = number;
+        w->fleet_mono_ms = 0;
+        worker_command(w, verb + 1);
+    }
+}
 
 static void exchange_on_fleet(const struct redisReply *reply,
                               const struct stint_err *err, void *arg)
@@ -291,7 +321,8 @@ static void exchange_on_fleet(const struct redisReply *reply,
     if (leading && !w->leading)
         log_debug(w->log, "this worker does the reaping now");
     w->leading = leading;
-    for (size_t i = 2; i < reply_n(reply); i++) {
+    exchange_obey(w, reply_at(reply, 2));
+    for (size_t i = 3; i < reply_n(reply); i++) {
         size_t len;
         const char *name = reply_str(reply, i, &len);
         reaper_add_group(&w->reaper, name, len);
@@ -301,25 +332,36 @@ static void exchange_on_fleet(const struct redisReply *reply,
 
 void exchange_fleet(struct worker *w, int leave)
 {
-    static const char *const words[] = {"ACTIVE", "TERMINATING", "TERMINATING",
-                                        "KILLED"};
-    json_t *groups = json_array();
+    json_t *groups = json_array(), *functions = json_array();
+    char lease[64];
     for (int i = 0; i < w->config->n_groups; i++)
         json_array_append_new(groups, json_string(w->config->groups[i]));
+    for (int i = 0; i < w->config->n_types; i++)
+        json_array_append_new(functions,
+                              json_string(w->config->types[i].name));
     json_t *o = json_pack(
-        "{s:s, s:s, s:I, s:o, s:s, s:i, s:i, s:s, s:I, s:I, s:I}", "name",
+        "{s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:s, s:I, s:I, s:I}", "name",
         w->shown, "host", w->host, "pid", (json_int_t)w->pid, "groups", groups,
-        "status", words[w->phase], "concurrency", w->config->concurrency,
-        "running", w->held[HELD_RUNNING].n, "version", stint_version(),
-        "started_ms", (json_int_t)w->started_wall_ms, "lease_ms",
-        (json_int_t)w->lease_ms, "heartbeat_ms", (json_int_t)w->heartbeat_ms);
+        "functions", functions, "status", worker_status(w), "concurrency",
+        w->config->concurrency, "running", w->held[HELD_RUNNING].n, "version",
+        stint_version(), "started_ms", (json_int_t)w->started_wall_ms,
+        "lease_ms", (json_int_t)w->lease_ms, "heartbeat_ms",
+        (json_int_t)w->heartbeat_ms);
+    if (w->redis_off_ms != 0)
+        json_object_set_new(
+            o, "skew_ms",
+            json_integer(w->wall() - (w->clock() + w->redis_off_ms)));
+    if (w->load != NULL && w->load() >= 0)
+        json_object_set_new(o, "load", json_real(w->load()));
     char *text = json_dumps(o, JSON_COMPACT);
     check(text != NULL);
     struct args a;
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_str(&a, text);
-    args_add_i64(&a, leave ? 0 : w->lease_ms);
+    snprintf(lease, sizeof(lease), "%" PRId64 " %" PRId64,
+             leave ? 0 : w->lease_ms, w->acted);
+    args_add_str(&a, lease);
     for (int i = 0; i < w->n_groups; i++)
         args_add_str(&a, w->groups[i].name);
     w->fleet_beating = 1;
@@ -386,6 +428,53 @@ void exchange_wait(struct worker *w)
     args_close(&a);
     while (n > 0)
         free(keys[--n]);
+}
+
+/* ---- waiting for signals: stops, commands, broadcasts ------------------- */
+
+static void exchange_on_signal(const struct redisReply *reply,
+                               const struct stint_err *err, void *arg)
+{
+    struct worker *w = arg;
+    char own[2 * STINT_NAME_LEN + 32];
+    size_t len;
+    w->listening = 0;
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        w->listened_mono_ms = w->clock() + BACK_OFF_MS;
+        log_debug(w->log, "signals: %s",
+                  reply != NULL ? reply->str : err->text);
+    }
+    const char *key = reply_n(reply) == 3 ? reply_str(reply, 0, &len) : "";
+    for (int i = 0; i < w->n_groups && key[0] != '\0'; i++) {
+        script_signal_key(w->signals, own, sizeof(own), w->groups[i].name,
+                          w->name);
+        if (strcmp(key, own) == 0)
+            w->groups[i].nudged = 1;
+    }
+    script_signal_key(w->signals, own, sizeof(own), NULL, w->name);
+    if (strcmp(key, own) == 0)
+        w->fleet_mono_ms = 0;
+    w->want_tick(w->want_arg);
+}
+
+void exchange_listen(struct worker *w)
+{
+    struct args a;
+    char *keys = calloc((size_t)w->n_groups + 1, 2 * STINT_NAME_LEN + 32);
+    check(keys != NULL);
+    args_init(&a);
+    args_add_str(&a, "BZPOPMIN");
+    for (int i = 0; i <= w->n_groups; i++) {
+        char *key = keys + (size_t)i * (2 * STINT_NAME_LEN + 32);
+        script_signal_key(w->signals, key, 2 * STINT_NAME_LEN + 32,
+                          i < w->n_groups ? w->groups[i].name : NULL, w->name);
+        args_add_str(&a, key);
+    }
+    args_add_str(&a, WAIT_S);
+    w->listening = 1;
+    script_command(w->signals, &a, exchange_on_signal, w);
+    args_close(&a);
+    free(keys);
 }
 
 /* A call that blocks could still pop the marker we are about to pass on. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
+struct buf;
 struct event_base;
 struct executor;
 struct run;
@@ -23,6 +24,11 @@ struct run_result {
     const char *output; /* UTF-8 (invalid bytes replaced), NULL: none */
     size_t output_len;
     const char *error;  /* why it did not complete, NULL: nothing to say */
+    /* Evidence, of programs that did not complete. */
+    int has_exit;       /* 1: exit_status, 2: signal */
+    int exit_status, signal;
+    int64_t max_rss_kb; /* 0: not known */
+    const char *stderr_tail; /* its last lines, UTF-8; NULL: none */
 };
 typedef void (*executor_done_fn)(struct run *run,
                                  const struct run_result *result, void *arg);
@@ -40,6 +46,8 @@ struct run {
     struct json_t *task;  /* the same, parsed by whoever needs it first
                              (jansson object with args, vars), NULL until
                              then; the worker frees it */
+    struct json_t *parents; /* object: what it depends on, by id, with status
+                             and result; NULL: none; the worker's */
     const void *how;      /* the executor's own description of the function
                              (struct program or struct function) */
     void *slot;           /* the executor's, NULL when not running */
@@ -59,6 +67,9 @@ struct executor_ops {
     int64_t (*tick)(struct executor *e, int64_t now_mono_ms);
     /* All runs have ended (the worker saw to it), but for threads: waits. */
     void (*close)(struct executor *e);
+    /* Adds the output so far, valid UTF-8, to text. 0: nothing new since the
+     * last time. NULL: cannot tell. */
+    int (*output)(struct executor *e, struct run *run, struct buf *text);
 };
 
 struct executor {

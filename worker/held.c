@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,8 @@ static void held_link(struct worker *w, struct held *h, enum held_state to)
 /* From each state, where it may go: bits. */
 static const unsigned held_may[HELD_N] = {
     [HELD_ASSIGNED] = 1u << HELD_STARTING | 1u << HELD_DONE,
-    [HELD_STARTING] = 1u << HELD_RUNNING | 1u << HELD_ASSIGNED,
+    [HELD_STARTING] = 1u << HELD_RUNNING | 1u << HELD_ASSIGNED |
+                      1u << HELD_DONE,
     [HELD_RUNNING] = 1u << HELD_DONE,
     [HELD_DONE] = 1u << HELD_SENT,
     [HELD_SENT] = 1u << HELD_DONE,
@@ -47,19 +49,27 @@ void held_move(struct worker *w, struct held *h, enum held_state to)
     held_link(w, h, to);
 }
 
-/* A task's own timeout; parsing only those that have one. */
-static int64_t held_timeout_ms(const struct held *h)
+static int64_t seconds_of(const json_t *task, const char *key)
 {
-    if (memmem(h->run.json, h->run.json_len, "\"timeout\":", 10) == NULL)
-        return h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
+    double s = json_number_value(json_object_get(task, key));
+    return s > 0 && s <= 315360000 ? (int64_t)(s * 1000) : 0;
+}
+
+/* A task's own timeout and sync_output; parsing only those that have one. */
+static void held_read_times(struct held *h)
+{
+    h->run.timeout_ms = h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
+    if (memmem(h->run.json, h->run.json_len, "\"timeout\":", 10) == NULL &&
+        memmem(h->run.json, h->run.json_len, "\"sync_output\":", 14) == NULL)
+        return;
     json_t *task = json_loadb(h->run.json, h->run.json_len, 0, NULL);
-    json_t *timeout = json_object_get(task, "timeout");
-    double s = json_number_value(timeout);
-    int64_t ms = s > 0 && s <= 315360000 ? (int64_t)(s * 1000) : 0;
-    if (ms == 0)
-        ms = h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
+    int64_t timeout_ms = seconds_of(task, "timeout");
+    if (timeout_ms > 0)
+        h->run.timeout_ms = timeout_ms;
+    h->sync_ms = seconds_of(task, "sync_output");
+    if (h->sync_ms > 0 && h->sync_ms < SYNC_MS_MIN)
+        h->sync_ms = SYNC_MS_MIN;
     json_decref(task);
-    return ms;
 }
 
 struct held *held_new(struct worker *w, struct worker_group *g,
@@ -93,7 +103,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     h->run.attempt = (int)(h->record.times_failed + 1);
     h->run.how = h->type->is_program ? (const void *)&h->type->program
                                      : (const void *)&h->type->function;
-    h->run.timeout_ms = held_timeout_ms(h);
+    held_read_times(h);
     held_link(w, h,
               h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
     w->n_held++;
@@ -105,6 +115,7 @@ void held_free(struct worker *w, struct held *h)
     held_unlink(w, h);
     w->n_held--;
     json_decref(h->run.task);
+    json_decref(h->run.parents);
     free(h->json);
     free(h->payload);
     free(h->text);
@@ -120,14 +131,47 @@ struct held *held_find(struct worker *w, const char *id, size_t len)
     return NULL;
 }
 
-void held_set_outcome(struct held *h, const struct run_result *result)
+/* The word for report; behind it the next match of a cronline, after now and
+ * after the one this run was for. */
+static const char *held_status(struct worker *w, struct held *h,
+                               enum run_outcome outcome)
 {
     static const char *const words[] = {
         [RUN_COMPLETED] = "COMPLETED", [RUN_FAILED] = "FAILED",
         [RUN_TIMEOUT] = "TIMEOUT", [RUN_STOPPED] = "STOPPED"};
-    h->status = words[result->outcome];
+    if (!h->record.cron)
+        return words[outcome];
+    int64_t after_ms = w->clock() + w->redis_off_ms;
+    if (after_ms < h->record.next_ms)
+        after_ms = h->record.next_ms;
+    /* The task as it was queued follows its id. */
+    const char *task = h->text + strlen(h->text) + 1;
+    int64_t next_ms = task_cron_next_ms(task, strlen(task), after_ms);
+    if (next_ms < 0)
+        return words[outcome];
+    snprintf(h->status_text, sizeof(h->status_text), "%s %" PRId64,
+             words[outcome], next_ms);
+    return h->status_text;
+}
+
+static void held_add_evidence(json_t *o, const struct run_result *r)
+{
+    if (r->has_exit == 1)
+        json_object_set_new(o, "exit_status", json_integer(r->exit_status));
+    if (r->has_exit == 2)
+        json_object_set_new(o, "signal", json_integer(r->signal));
+    if (r->has_exit && r->max_rss_kb > 0)
+        json_object_set_new(o, "max_rss_kb", json_integer(r->max_rss_kb));
+    if (r->has_exit && r->stderr_tail != NULL)
+        json_object_set_new(o, "stderr", json_string(r->stderr_tail));
+}
+
+void held_set_outcome(struct worker *w, struct held *h,
+                      const struct run_result *result)
+{
+    h->status = held_status(w, h, result->outcome);
     if (result->result == NULL && result->output_len == 0 &&
-        result->error == NULL)
+        result->error == NULL && result->has_exit == 0)
         return;
     json_t *o = json_object();
     if (result->result != NULL)
@@ -139,6 +183,8 @@ void held_set_outcome(struct held *h, const struct run_result *result)
                                                       result->output_len));
     if (result->error != NULL)
         json_object_set_new(o, "error", json_string(result->error));
+    if (result->outcome != RUN_COMPLETED)
+        held_add_evidence(o, result);
     h->payload = json_dumps(o, JSON_COMPACT);
     check(h->payload != NULL);
     h->payload_len = strlen(h->payload);

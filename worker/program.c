@@ -823,7 +823,7 @@ struct executor *program_executor_new(const struct executor_options *o,
 {
     static const struct executor_ops ops = {"program", programs_start,
                                             programs_stop, programs_tick,
-                                            programs_close};
+                                            programs_close, NULL};
     struct programs *p = calloc(1, sizeof(*p));
 
     if (!p) {

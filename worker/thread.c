@@ -459,7 +459,7 @@ struct executor *thread_executor_new(const struct executor_options *o,
                                      struct stint_err *err)
 {
     static const struct executor_ops ops = {"thread", pool_start, pool_stop,
-                                            pool_tick, pool_close};
+                                            pool_tick, pool_close, NULL};
     struct pool *p = calloc(1, sizeof(*p));
     int rc = 0;
 

@@ -44,6 +44,8 @@ static int worker_describe(struct held *h)
                                 h->run.json_len, &h->record);
     if (h->run.task == NULL)
         return -1;
+    if (h->run.parents != NULL)
+        json_object_set(h->run.task, "parents", h->run.parents);
     h->json = json_dumps(h->run.task, JSON_COMPACT);
     check(h->json != NULL);
     h->run.json = h->json;
@@ -51,15 +53,37 @@ static int worker_describe(struct held *h)
     return 0;
 }
 
+/* Ends a run that no executor has. */
+static void worker_end(struct worker *w, struct held *h,
+                       enum run_outcome outcome, const char *why)
+{
+    struct run_result result = {.outcome = outcome, .error = why};
+    worker_on_done(&h->run, &result, w);
+}
+
+void worker_begin(struct worker *w, struct held *h)
+{
+    if (h->record.parents > 0 && h->run.parents == NULL) {
+        h->ask = 1;
+        w->want_tick(w->want_arg);
+    } else {
+        worker_run(w, h);
+    }
+}
+
 void worker_run(struct worker *w, struct held *h)
 {
     h->run.deadline_wall_ms =
         w->clock() + w->redis_off_ms + h->run.timeout_ms;
     held_move(w, h, HELD_RUNNING);
+    h->sync_mono_ms = w->clock() + h->sync_ms;
+    w->syncs += h->sync_ms > 0;
+    if (h->stopping) {
+        worker_end(w, h, RUN_STOPPED, "stopped");
+        return;
+    }
     if (h->type->is_program && worker_describe(h) < 0) {
-        struct run_result bad = {.outcome = RUN_FAILED,
-                                 .error = "the task is not JSON"};
-        worker_on_done(&h->run, &bad, w);
+        worker_end(w, h, RUN_FAILED, "the task is not JSON");
         return;
     }
     struct executor *e = worker_executor(w, h);
@@ -73,11 +97,13 @@ void worker_on_done(struct run *run, const struct run_result *result,
     struct held *h = (struct held *)run; /* its first member */
     w->n_ended++;
     w->n_total++;
+    w->syncs -= h->sync_ms > 0;
+    h->sync_ms = 0;
     if (h->lost) {
         held_free(w, h);
     } else {
         if (!h->release)
-            held_set_outcome(h, result);
+            held_set_outcome(w, h, result);
         if (result->outcome != RUN_COMPLETED && !h->release) {
             w->n_failed++;
             log_info(w->log, "task %s (%s): %s: %s", h->run.id,
@@ -95,9 +121,66 @@ void worker_drop(struct worker *w, struct held *h)
     if (h->state == HELD_RUNNING) {
         h->lost = 1;
         e->ops->stop(e, &h->run, 1);
-    } else if (h->state == HELD_ASSIGNED || h->state == HELD_DONE) {
+    } else if (h->state == HELD_ASSIGNED || h->state == HELD_DONE ||
+               (h->state == HELD_STARTING && h->ask == 1)) {
         held_free(w, h);
+    } else if (h->state == HELD_STARTING && h->ask == 2) {
+        h->lost = 1;
     } /* else: the outstanding reply says the same */
+}
+
+void worker_stop_run(struct worker *w, struct held *h)
+{
+    struct executor *e = worker_executor(w, h);
+    if (h->stopping)
+        return;
+    h->stopping = 1; /* one that starts is stopped when it does */
+    if (h->state == HELD_RUNNING) {
+        log_info(w->log, "task %s is to be stopped", h->run.id);
+        e->ops->stop(e, &h->run, 0);
+    }
+}
+
+/* ---- Commands ------------------------------------------------------------ */
+
+static void worker_disable(struct worker *w, int disabled)
+{
+    w->disabled = disabled;
+    for (int i = 0; i < w->n_groups; i++) {
+        struct worker_group *g = &w->groups[i];
+        g->nudged = 1;
+        g->hungry = 1;
+        g->marker |= disabled; /* we may keep the time of its next task */
+    }
+    for (struct held *h = w->held[HELD_ASSIGNED].first, *next; h && disabled;
+         h = next) {
+        next = h->next;
+        held_move(w, h, HELD_DONE); /* with no status: released */
+    }
+    if (disabled)
+        exchange_stop_waiting(w);
+}
+
+void worker_command(struct worker *w, const char *verb)
+{
+    log_info(w->log, "command: %s", verb);
+    if (strcmp(verb, "disable") == 0)
+        worker_disable(w, 1);
+    else if (strcmp(verb, "resume") == 0)
+        worker_disable(w, 0);
+    else if (strcmp(verb, "terminate") == 0 && w->stops == 0)
+        w->stops = 1;
+    else if (strcmp(verb, "kill") == 0)
+        w->stops = 2;
+    w->want_tick(w->want_arg);
+}
+
+const char *worker_status(const struct worker *w)
+{
+    return w->stops > 1                   ? "KILLED"
+           : w->stops > 0                 ? "TERMINATING"
+           : w->disabled                  ? "DISABLED"
+                                          : "ACTIVE";
 }
 
 int worker_free_slots(const struct worker *w)
@@ -132,7 +215,8 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         if (g->beating)
             continue;
         int64_t due = g->leased_mono_ms + w->heartbeat_ms;
-        int wanted = !g->has_lease || g->reconcile || now_ms >= due;
+        int wanted =
+            !g->has_lease || g->reconcile || g->nudged || now_ms >= due;
         /* The list must not cross with calls that change it. */
         if (wanted && !(g->reconcile && (g->assigning || g->sending)))
             exchange_heartbeat(w, g, now_ms, 0);
@@ -187,8 +271,9 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
         if (g->hungry && worker_is_ready(g))
             weights += g->weight;
     }
-    int free_slots = worker_free_slots(w);
-    int prefetch = w->prefetch - w->held[HELD_ASSIGNED].n;
+    int free_slots = w->disabled ? 0 : worker_free_slots(w);
+    int prefetch =
+        w->disabled ? 0 : w->prefetch - w->held[HELD_ASSIGNED].n;
     for (int i = 0; i < w->n_groups && weights > 0; i++) {
         struct worker_group *g = &w->groups[(w->turn + i) % w->n_groups];
         if (!g->hungry || !worker_is_ready(g))
@@ -199,8 +284,9 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
         if (n > BATCH_TASKS_MAX)
             n = BATCH_TASKS_MAX;
         int p = prefetch > 0 && n == free_slots ? prefetch : 0;
-        /* Full, but it was us that popped the marker: pass it on. */
-        if (n + p > 0 || g->marker) {
+        /* Full, but it was us that popped the marker: pass it on. Parts of
+         * broadcasts need no slot. */
+        if (n + p > 0 || g->marker || (g->cast && !w->disabled)) {
             exchange_assign(w, g, n, p);
             if (n + p == 0)
                 g->hungry = 1;
@@ -215,14 +301,45 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
 
 static int64_t worker_tick_wait(struct worker *w, int64_t now_ms)
 {
-    int room = worker_free_slots(w) > 0 ||
-               w->held[HELD_ASSIGNED].n < w->prefetch;
+    int room = !w->disabled && (worker_free_slots(w) > 0 ||
+                                w->held[HELD_ASSIGNED].n < w->prefetch);
     if (w->waiting || !w->waker_connected || !room)
         return INT64_MAX;
     if (now_ms < w->waited_mono_ms)
         return w->waited_mono_ms;
     exchange_wait(w);
     return INT64_MAX;
+}
+
+static int64_t worker_tick_listen(struct worker *w, int64_t now_ms)
+{
+    if (w->listening || !w->signals_connected)
+        return INT64_MAX;
+    if (now_ms < w->listened_mono_ms)
+        return w->listened_mono_ms;
+    exchange_listen(w);
+    return INT64_MAX;
+}
+
+/* Tasks that depend on others begin with their results. */
+static void worker_tick_parents(struct worker *w)
+{
+    for (struct held *h = w->held[HELD_STARTING].first; h; h = h->next)
+        if (h->ask == 1)
+            exchange_parents(w, h);
+}
+
+static int64_t worker_tick_progress(struct worker *w, int64_t now_ms)
+{
+    int64_t next = INT64_MAX;
+    if (w->syncs == 0 || w->progressing > 0)
+        return next;
+    for (int i = 0; i < w->n_groups; i++)
+        exchange_progress(w, &w->groups[i], now_ms);
+    for (struct held *h = w->held[HELD_RUNNING].first; h; h = h->next)
+        if (h->sync_ms > 0)
+            next = min64(next, h->sync_mono_ms);
+    return next;
 }
 
 static void worker_tick_rate(struct worker *w, int64_t now_ms)
@@ -274,6 +391,27 @@ static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
     return w->count_mono_ms;
 }
 
+/* So many looks in a row, a heartbeat apart, and nothing to do. */
+static int64_t worker_tick_empty(struct worker *w, int64_t now_ms)
+{
+    if (w->max_empty_runs == 0)
+        return INT64_MAX;
+    if (w->n_held > 0 || w->n_total != w->empty_total ||
+        w->empty_mono_ms == 0) {
+        w->empty_total = w->n_total;
+        w->empty_runs = 0;
+        w->empty_mono_ms = now_ms + w->heartbeat_ms;
+    }
+    if (now_ms < w->empty_mono_ms)
+        return w->empty_mono_ms;
+    w->empty_mono_ms = now_ms + w->heartbeat_ms;
+    if (++w->empty_runs >= w->max_empty_runs) {
+        log_info(w->log, "nothing to do, %d times in a row", w->empty_runs);
+        w->stops = 1;
+    }
+    return w->stops > 0 ? now_ms : w->empty_mono_ms;
+}
+
 /* Everything back to the queue: what runs is killed, the rest released. */
 static void worker_release_all(struct worker *w)
 {
@@ -304,7 +442,13 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
         log_info(w->log, "stopping: %d tasks run", w->held[HELD_RUNNING].n);
         w->phase = WORKER_TERMINATING;
         w->stop_mono_ms = now_ms;
+        w->fleet_mono_ms = 0; /* let people see it */
         exchange_stop_waiting(w);
+    }
+    for (struct held *h = w->held[HELD_STARTING].first, *next; h; h = next) {
+        next = h->next;
+        if (h->ask == 1)
+            held_move(w, h, HELD_DONE); /* released, it has not begun */
     }
     for (struct held *h = w->held[HELD_ASSIGNED].first, *next; h; h = next) {
         next = h->next;
@@ -358,12 +502,17 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
         next = min64(next, w->pause_mono_ms);
     } else if (w->connected && w->phase != WORKER_LEAVING) {
         next = min64(next, worker_tick_heartbeats(w, now_ms));
+        next = min64(next, worker_tick_listen(w, now_ms));
         worker_tick_reports(w);
+        worker_tick_parents(w);
+        next = min64(next, worker_tick_progress(w, now_ms));
         if (w->phase == WORKER_ACTIVE && w->stops == 0) {
-            worker_tick_starts(w);
+            if (!w->disabled)
+                worker_tick_starts(w);
             next = min64(next, worker_tick_assigns(w, now_ms));
             next = min64(next, worker_tick_wait(w, now_ms));
             next = min64(next, worker_tick_drain(w, now_ms));
+            next = min64(next, worker_tick_empty(w, now_ms));
         }
         if (w->leading)
             next = min64(next, reaper_tick(&w->reaper, now_ms));

@@ -39,9 +39,17 @@ struct held {
     struct task_state record;   /* as assigned; its ticket is our proof */
     char *text;                 /* id, NUL, task JSON, NUL; owned */
     char *json;                 /* made for programs, owned, or NULL */
-    const char *status;         /* DONE: constant, for report; NULL: release */
+    const char *status;         /* DONE: for report; NULL: release. Constant,
+                                   or status_text */
+    char status_text[48];
     char *payload;              /* DONE: JSON, owned, or NULL */
     size_t payload_len;
+    int ask;                    /* STARTING: 1: results of its parents are to
+                                   be asked for, 2: that is under way */
+    int asking;                 /* calls outstanding for that */
+    int stopping;               /* somebody wants it STOPPED */
+    int64_t sync_ms;            /* publish output so often; 0: at the end */
+    int64_t sync_mono_ms;       /* when next */
     int lost;                   /* not ours any more: drop when it ends */
     int release;                /* shutting down: give it back when it ends */
 };
@@ -57,6 +65,8 @@ struct worker_group {
     int weight;              /* how often it was named */
     int hungry;              /* 1: there may be due work */
     int marker;              /* 1: we popped its marker and must pass it on */
+    int cast;                /* 1: parts of broadcasts wait for us */
+    int nudged;              /* 1: a heartbeat at once, it has news */
     int64_t due_mono_ms;     /* when the next is due; INT64_MAX: unknown */
     int assigning;           /* calls outstanding */
     int asked;               /* tasks they asked for */
@@ -90,10 +100,13 @@ struct worker {
     int drain;
 
     struct script_caller *caller; /* commands; borrowed */
-    struct script_caller *waker;  /* the blocking one; borrowed */
-    int connected, waker_connected;
+    struct script_caller *waker;  /* blocks, for work; borrowed */
+    struct script_caller *signals; /* blocks, for stops and commands */
+    int connected, waker_connected, signals_connected;
     int waiting;                  /* BZPOPMIN outstanding */
     int64_t waited_mono_ms;       /* not again before (after an error) */
+    int listening;                /* the same, of signals */
+    int64_t listened_mono_ms;
 
     struct executor *programs;    /* NULL: none configured */
     struct executor *threads;
@@ -110,6 +123,16 @@ struct worker {
     int leading;
     int fleet_beating;
     int64_t fleet_mono_ms;        /* next fleet heartbeat */
+
+    int disabled;                 /* takes nothing new */
+    int64_t acted;                /* number of the last command done */
+    int syncs;                    /* RUNNING ones whose output is published */
+    int progressing;              /* progress outstanding */
+    int max_empty_runs, empty_runs;
+    int64_t empty_mono_ms;        /* when to look again */
+    int64_t empty_total;          /* n_total then */
+    double (*load)(void);         /* of the host; NULL: not known */
+    int64_t (*wall)(void);        /* its clock, ms since the epoch */
 
     enum worker_phase phase;
     int stops;                    /* how often stop was asked for */
@@ -134,8 +157,20 @@ void worker_on_done(struct run *run, const struct run_result *result,
                     void *arg);
 /* Starts what is in hand on its executor. */
 void worker_run(struct worker *w, struct held *h);
+/* The same, once results of its parents are there. */
+void worker_begin(struct worker *w, struct held *h);
+/* Somebody wants it STOPPED. */
+void worker_stop_run(struct worker *w, struct held *h);
+/* A command of the fleet: disable, resume, terminate, kill. */
+void worker_command(struct worker *w, const char *verb);
+const char *worker_status(const struct worker *w);
 void worker_drop(struct worker *w, struct held *h); /* ends it if it runs */
 int worker_free_slots(const struct worker *w);
+
+/* embed.c, for the supervisor: the full name, and the groups by index (NULL:
+ * no more). */
+const char *worker_name_of(const stint_worker *sw);
+const char *worker_group_of(const stint_worker *sw, int i);
 
 /* exchange.c: one function a call. */
 void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
@@ -146,8 +181,14 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
                         int64_t now_ms, int leave);
 void exchange_fleet(struct worker *w, int leave);
 void exchange_wait(struct worker *w);
+void exchange_listen(struct worker *w);
 void exchange_stop_waiting(struct worker *w);
 void exchange_count(struct worker *w, struct worker_group *g);
+
+/* running.c: calls about runs: results of parents, output so far. */
+void exchange_parents(struct worker *w, struct held *h);
+void exchange_progress(struct worker *w, struct worker_group *g,
+                       int64_t now_ms);
 
 /* held.c */
 struct held *held_new(struct worker *w, struct worker_group *g,
@@ -157,6 +198,7 @@ void held_move(struct worker *w, struct held *h, enum held_state to);
 void held_free(struct worker *w, struct held *h);
 struct held *held_find(struct worker *w, const char *id, size_t len);
 /* What became of it, for report. */
-void held_set_outcome(struct held *h, const struct run_result *result);
+void held_set_outcome(struct worker *w, struct held *h,
+                      const struct run_result *result);
 
 #endif

@@ -17,6 +17,8 @@ static const struct command commands[] = {
     {"worker", cmd_worker_run, "run a worker", cmd_worker_usage},
     {"workers", cmd_workers_run, "show the workers", cmd_workers_usage},
     {"stats", cmd_stats_run, "counts of each group", cmd_stats_usage},
+    {"cron", cmd_cron_run, "the next times of a cron expression",
+     cmd_cron_usage},
     {"fsck", cmd_fsck_run, "check all keys", cmd_fsck_usage},
     {"bench", cmd_bench_run, "measure the speed", cmd_bench_usage},
     {"embedded", cmd_embedded_run, "the embedded Redis", cmd_embedded_usage},

@@ -13,9 +13,12 @@
 #define FUNCTIONS_MAX       256           /* functions a worker knows */
 #define CONCURRENCY_MAX     1000          /* runs of a worker at once */
 #define HELD_MAX            5000          /* tasks a worker holds, all told */
+#define DEPENDS_MAX         1000          /* parents of a task */
 #define BATCH_TASKS_MAX     250           /* tasks a script call: 250 * 4
                                              values stay below unpack's 1,000 */
 #define BATCH_BYTES_MAX     (4 * 1024 * 1024) /* a script call's arguments */
+#define SYNC_MS_MIN         100           /* output is published at most so
+                                             often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
 #define REPLY_BYTES_MAX     (64 * 1024 * 1024)
 /* A lease outlives one lost heartbeat, and with the next beat of any other

@@ -221,6 +221,14 @@ int script_wake_key(const struct script_caller *c, char *key, size_t cap,
                     function != NULL ? function : "");
 }
 
+int script_signal_key(const struct script_caller *c, char *key, size_t cap,
+                      const char *group, const char *worker)
+{
+    return snprintf(key, cap, "{%s%s%s}:signal:%s", c->base,
+                    group != NULL ? ":" : "", group != NULL ? group : "",
+                    worker);
+}
+
 /* ---- Replies ------------------------------------------------------------ */
 
 size_t reply_n(const struct redisReply *r)

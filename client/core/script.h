@@ -16,10 +16,13 @@
 
 /* The order is that of lua_scripts[]. */
 enum script_id {
-    SCRIPT_QUEUE_TASK, SCRIPT_ASSIGN, SCRIPT_START, SCRIPT_REPORT,
-    SCRIPT_RELEASE, SCRIPT_HEARTBEAT, SCRIPT_EXPIRE, SCRIPT_RECOVER,
-    SCRIPT_PRUNE, SCRIPT_STOP_TASK, SCRIPT_TASK_STATUS, SCRIPT_LIST,
-    SCRIPT_STATS, SCRIPT_WAKE, SCRIPT_FSCK, SCRIPT_FLEET_HEARTBEAT,
+    SCRIPT_QUEUE_TASK, SCRIPT_ASSIGN, SCRIPT_START, SCRIPT_PROGRESS,
+    SCRIPT_REPORT, SCRIPT_RELEASE, SCRIPT_HEARTBEAT, SCRIPT_EXPIRE,
+    SCRIPT_FIRE, SCRIPT_SETTLE, SCRIPT_RECOVER, SCRIPT_PRUNE,
+    SCRIPT_STOP_TASK, SCRIPT_REQUEUE_TASK, SCRIPT_ENABLE_TASK,
+    SCRIPT_DISABLE_TASK, SCRIPT_DELETE_TASK, SCRIPT_DELIVER, SCRIPT_MESSAGES,
+    SCRIPT_TASK_STATUS, SCRIPT_LIST, SCRIPT_STATS, SCRIPT_WHY, SCRIPT_FAMILY,
+    SCRIPT_WAKE, SCRIPT_FSCK, SCRIPT_FLEET_HEARTBEAT, SCRIPT_FLEET_COMMAND,
     SCRIPT_FLEET_LIST, SCRIPT_N
 };
 
@@ -53,6 +56,10 @@ void script_command(struct script_caller *c, const struct args *args,
 /* The key an idle worker blocks on; function NULL: the group's. Returns len. */
 int script_wake_key(const struct script_caller *c, char *key, size_t cap,
                     const char *group, const char *function);
+/* The key that nudges a worker to send a heartbeat at once; group NULL: the
+ * fleet's. Returns len. */
+int script_signal_key(const struct script_caller *c, char *key, size_t cap,
+                      const char *group, const char *worker);
 
 /* Reading replies. Out of range or of another type: "" and 0. */
 size_t reply_n(const struct redisReply *r);

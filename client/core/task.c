@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "buf.h"
 #include "clock.h"
+#include "cron.h"
 #include "err.h"
 #include "limits.h"
 #include "task_fields.h"
@@ -44,6 +46,16 @@ int task_name_is_valid(const char *name, size_t len)
 int task_group_is_valid(const char *name, size_t len)
 {
     return name_is_of(name, len, STINT_NAME_LEN, "_.-");
+}
+
+int task_ref_is_valid(const char *ref, size_t len)
+{
+    const char *slash = memchr(ref, '/', len);
+    if (slash == NULL)
+        return task_id_is_valid(ref, len);
+    size_t group = (size_t)(slash - ref);
+    return task_group_is_valid(ref, group) &&
+           task_id_is_valid(slash + 1, len - group - 1);
 }
 
 static void random_fill(void *data, size_t len)
@@ -132,7 +144,10 @@ static void rule_level(struct rules *r, int64_t priority, int immediate)
 static void task_write_rules(struct stint_task *t, const struct task_fields *f)
 {
     struct rules r = {t->rules, 0, sizeof(t->rules)};
-    rule_i64(&r, "repeats", f->repeats, 1);
+    int64_t repeats = f->repeats >= 0        ? f->repeats
+                      : f->cronline != NULL ? 0
+                                            : 1;
+    rule_i64(&r, "repeats", repeats, 1);
     rule_i64(&r, "period", f->period_ms, 60000);
     rule_i64(&r, "drift", f->prevent_drift, 0);
     rule_i64(&r, "retry", f->retry_failed, 0);
@@ -143,6 +158,11 @@ static void task_write_rules(struct stint_task *t, const struct task_fields *f)
     rule_i64(&r, "disabled", f->disabled, 0);
     rule_i64(&r, "ttl", f->ttl_ms, 86400000);
     rule_i64(&r, "discard", f->discard_results, 0);
+    rule_i64(&r, "crashes", f->max_crashes, 3);
+    rule_i64(&r, "cron", f->cronline != NULL, 0);
+    rule_i64(&r, "anyway", f->on_dependency != NULL &&
+                               strcmp(f->on_dependency, "run") == 0, 0);
+    rule_i64(&r, "cast", f->broadcast, 0);
 }
 
 /* ---- Making ------------------------------------------------------------- */
@@ -165,11 +185,39 @@ static json_t *task_rest(const struct task_fields *f)
                                    json_string(f->task_name));
     if (!bad && f->timeout && f->timeout_ms != 60000)
         bad |= json_object_set(rest, "timeout", f->timeout);
+    if (!bad && json_array_size(f->depends_on) > 0)
+        bad |= json_object_set(rest, "depends_on", f->depends_on);
+    if (!bad && f->cronline)
+        bad |= json_object_set_new(rest, "cronline", json_string(f->cronline));
+    if (!bad && f->timezone)
+        bad |= json_object_set_new(rest, "timezone", json_string(f->timezone));
+    if (!bad && f->sync_ms > 0)
+        bad |= json_object_set_new(rest, "sync_output",
+                                   json_real((double)f->sync_ms / 1000));
     if (bad) {
         json_decref(rest);
         return NULL;
     }
     return rest;
+}
+
+/* Parents and the cronline; -1: out of memory. */
+static int task_copy_texts(struct stint_task *t, const struct task_fields *f)
+{
+    size_t i;
+    json_t *one;
+    struct buf b;
+    buf_init(&b, DEPENDS_MAX * (STINT_ID_LEN + STINT_NAME_LEN + 2));
+    json_array_foreach(f->depends_on, i, one)
+        if (buf_printf(&b, "%s%s", i > 0 ? " " : "",
+                       json_string_value(one)) < 0)
+            return -1;
+    t->depends = b.len > 0 ? buf_take(&b) : NULL;
+    if (f->cronline != NULL && (t->cronline = strdup(f->cronline)) == NULL)
+        return -1;
+    if (f->timezone != NULL && (t->timezone = strdup(f->timezone)) == NULL)
+        return -1;
+    return 0;
 }
 
 static int task_fill(struct stint_task *t, const struct task_fields *f,
@@ -178,7 +226,7 @@ static int task_fill(struct stint_task *t, const struct task_fields *f,
     json_t *rest = task_rest(f);
     t->rest = rest != NULL ? json_dumps(rest, JSON_COMPACT) : NULL;
     json_decref(rest);
-    if (t->rest == NULL)
+    if (t->rest == NULL || task_copy_texts(t, f))
         return err_set(err, STINT_NOMEM, "out of memory");
     t->rest_len = strlen(t->rest);
     if (f->id != NULL)
@@ -290,6 +338,9 @@ void stint_task_free(stint_task *t)
 {
     if (t == NULL)
         return;
+    free(t->depends);
+    free(t->cronline);
+    free(t->timezone);
     free(t->rest);
     free(t);
 }
@@ -302,6 +353,52 @@ const char *stint_task_id(const stint_task *t)
 const char *stint_task_group(const stint_task *t)
 {
     return t->group;
+}
+
+/* ---- Cronlines ---------------------------------------------------------- */
+
+static int64_t cron_after(const char *cronline, const char *timezone,
+                          int64_t after_ms, struct stint_err *err)
+{
+    struct cron cron;
+    if (cron_parse(&cron, cronline, err))
+        return -1;
+    struct zone *z = zone_open(timezone != NULL ? timezone : "UTC", err);
+    if (z == NULL)
+        return -1;
+    int64_t next = cron_next_ms(&cron, z, after_ms);
+    zone_close(z);
+    if (next < 0)
+        err_set(err, STINT_INVALID, "cronline: it never matches");
+    return next;
+}
+
+int task_cron_start(struct stint_task *t, int64_t now_ms,
+                    struct stint_err *err)
+{
+    if (t->cronline == NULL || strstr(t->rules, "begin=") != NULL)
+        return 0;
+    int64_t start = strtoll(t->start, NULL, 10);
+    if (t->start[0] == '+' || t->start[0] == '-')
+        start += now_ms;
+    int64_t first = cron_after(t->cronline, t->timezone, start - 1, err);
+    if (first < 0)
+        return -1;
+    struct rules r = {t->rules, strlen(t->rules), sizeof(t->rules)};
+    rule_i64(&r, "begin", start, -1);
+    snprintf(t->start, sizeof(t->start), "%" PRId64, first);
+    return 0;
+}
+
+int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms)
+{
+    struct stint_err why = {0};
+    json_t *o = json_loadb(task, len, 0, NULL);
+    const char *line = json_string_value(json_object_get(o, "cronline"));
+    const char *zone = json_string_value(json_object_get(o, "timezone"));
+    int64_t next = line != NULL ? cron_after(line, zone, after_ms, &why) : -1;
+    json_decref(o);
+    return next;
 }
 
 /* ---- The record --------------------------------------------------------- */
@@ -346,6 +443,10 @@ static void state_rule(struct task_state *st, const char *key, size_t len,
         {"disabled", NULL, &st->disabled}, {"discard", NULL, &st->discard},
         {"parked", NULL, &st->parked}, {"run", &st->times_run, NULL},
         {"failed", &st->times_failed, NULL}, {"lost", &st->lost, NULL},
+        {"cron", NULL, &st->cron}, {"cast", NULL, &st->cast},
+        {"live", NULL, &st->live}, {"stopping", NULL, &st->stopping},
+        {"parents", &st->parents, NULL}, {"wait", &st->waits, NULL},
+        {"parts", &st->parts, NULL}, {"open", &st->open, NULL},
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
         if (strlen(rules[i].key) != len || memcmp(rules[i].key, key, len) != 0)
@@ -359,7 +460,7 @@ static void state_rule(struct task_state *st, const char *key, size_t len,
 
 int task_state_decode(struct task_state *st, const char *text, size_t len)
 {
-    char token[24], fence[24], word[64];
+    char token[24], fence[24], word[STINT_ID_LEN + 32];
     *st = (struct task_state){.status = "QUEUED", .ticket = "0 -",
                               .worker = "-", .period_ms = 60000,
                               .repeats = 1};

@@ -16,8 +16,12 @@ struct stint_task {
     char function[STINT_NAME_LEN + 1];
     char start[24]; /* ms since the epoch, or "+n"/"-n" ms from Redis's now */
     char stop[24];  /* the same, "" for none */
-    char rules[320]; /* "key=value key=value…" of what differs from the
+    char rules[420]; /* "key=value key=value…" of what differs from the
                         defaults; see lua/prelude.lua for the keys; "" */
+    char *depends;  /* parents, "ID" or "GROUP/ID", a blank between; owned,
+                       or NULL */
+    char *cronline, *timezone; /* owned, or NULL; start is then the first
+                       match once task_cron_start was called */
     char *rest;     /* JSON object text: args, vars, task_name, timeout…
                        without function; "{}" if nothing; owned */
     size_t rest_len;
@@ -27,6 +31,19 @@ struct stint_task {
 int task_id_is_valid(const char *id, size_t len);     /* A-Za-z0-9_.:- */
 int task_name_is_valid(const char *name, size_t len); /* A-Za-z0-9_.:/- */
 int task_group_is_valid(const char *name, size_t len); /* A-Za-z0-9_.- */
+
+int task_ref_is_valid(const char *ref, size_t len); /* ID or GROUP/ID */
+
+/* For a task with a cronline: puts its first match at or after its start_time
+ * into the place of that, which stays as the rule `begin`. now_ms: by Redis's
+ * clock. Only the first call does something. Errors: INVALID (no match ever),
+ * SYSTEM (tz database). */
+int task_cron_start(struct stint_task *t, int64_t now_ms,
+                    struct stint_err *err);
+
+/* The first match of a task's cronline after that instant, or -1: it has none,
+ * or it cannot be read. `task` is what was queued (JSON). */
+int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms);
 
 /* Makes a time-sortable UUIDv7, written as 26 characters of base 32. */
 void task_id_make(char id[static STINT_ID_LEN + 1]);
@@ -45,6 +62,9 @@ struct task_state {
     int64_t period_ms;  /* 60000 */
     int64_t repeats;    /* 1 */
     int prevent_drift, disabled, parked, discard;
+    int cron, cast, live, stopping;
+    int64_t parents, waits; /* depends_on: named, open */
+    int64_t parts, open;    /* of a running broadcast */
 };
 /* text NULL or len 0: a task nobody has touched: QUEUED, all defaults.
  * -1: not a record. */

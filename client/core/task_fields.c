@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cron.h"
 #include "err.h"
 #include "limits.h"
 #include "task.h"
 #include "time_text.h"
+#include "zone.h"
 
 #define TEN_YEARS_S 315576000.0
 #define LONG_S      1e10 /* in ms still far below 2^52 */
@@ -19,7 +21,7 @@
 enum field_kind {
     FIELD_FUNCTION, FIELD_ID, FIELD_LABEL, FIELD_GROUP, FIELD_ARRAY,
     FIELD_OBJECT, FIELD_TIME, FIELD_TIMEOUT, FIELD_SECONDS, FIELD_COUNT,
-    FIELD_FACTOR, FIELD_FLAG
+    FIELD_FACTOR, FIELD_FLAG, FIELD_IDS, FIELD_CRON, FIELD_ZONE, FIELD_DEPENDENCY
 };
 
 struct field {
@@ -66,6 +68,18 @@ static const struct field fields[] = {
     {"disabled", FIELD_FLAG, AT(disabled), 0, 1, FLAG_TEXT},
     {"result_ttl", FIELD_SECONDS, AT(ttl_ms), 0, LONG_S, SECONDS_TEXT},
     {"discard_results", FIELD_FLAG, AT(discard_results), 0, 1, FLAG_TEXT},
+    {"cronline", FIELD_CRON, AT(cronline), 0, 0,
+     "must be five fields: minute hour day month weekday"},
+    {"timezone", FIELD_ZONE, AT(timezone), 0, 0,
+     "must be the name of a time zone, such as Europe/Rome"},
+    {"max_crashes", FIELD_COUNT, AT(max_crashes), -1, COUNT_MAX,
+     "must be a whole number >= 1 (-1: without end)"},
+    {"depends_on", FIELD_IDS, AT(depends_on), 0, 0,
+     "must be an array of up to 1000 ids, ID or GROUP/ID"},
+    {"on_dependency", FIELD_DEPENDENCY, AT(on_dependency), 0, 0,
+     "must be fail or run"},
+    {"broadcast", FIELD_FLAG, AT(broadcast), 0, 1, FLAG_TEXT},
+    {"sync_output", FIELD_SECONDS, AT(sync_ms), 0, TEN_YEARS_S, SECONDS_TEXT},
 };
 
 #define FIELDS_N (sizeof(fields) / sizeof(*fields))
@@ -180,6 +194,38 @@ static int tree_read(json_t *v, enum field_kind kind, json_t **out)
     return kind == FIELD_ARRAY ? -!json_is_array(v) : -!json_is_object(v);
 }
 
+static int ids_read(json_t *v, json_t **out)
+{
+    size_t i;
+    json_t *one;
+    if (!json_is_array(v) || json_array_size(v) > DEPENDS_MAX)
+        return -1;
+    json_array_foreach(v, i, one) {
+        const char *s = json_string_value(one);
+        if (s == NULL || !task_ref_is_valid(s, json_string_length(one)))
+            return -1;
+    }
+    *out = v;
+    return 0;
+}
+
+static int word_read(const json_t *v, enum field_kind kind, const char **out)
+{
+    struct stint_err why = {0};
+    if (!json_is_string(v) ||
+        strlen(json_string_value(v)) != json_string_length(v))
+        return -1;
+    const char *s = *out = json_string_value(v);
+    struct cron cron;
+    if (kind == FIELD_CRON)
+        return cron_parse(&cron, s, &why);
+    if (kind == FIELD_DEPENDENCY)
+        return strcmp(s, "fail") == 0 || strcmp(s, "run") == 0 ? 0 : -1;
+    struct zone *z = zone_open(s, &why);
+    zone_close(z);
+    return z != NULL ? 0 : -1;
+}
+
 static int field_read(struct task_fields *f, const struct field *d, json_t *v)
 {
     void *at = (char *)f + d->at;
@@ -204,6 +250,12 @@ static int field_read(struct task_fields *f, const struct field *d, json_t *v)
         return factor_read(v, d, at);
     case FIELD_FLAG:
         return flag_read(v, at);
+    case FIELD_IDS:
+        return ids_read(v, at);
+    case FIELD_CRON:
+    case FIELD_ZONE:
+    case FIELD_DEPENDENCY:
+        return word_read(v, d->kind, at);
     }
     return -1;
 }
@@ -218,6 +270,38 @@ static const struct field *field_find(const char *name)
     return NULL;
 }
 
+/* The sentence of the table, or what the parser has to say. */
+static void field_refuse(const struct field *d, const json_t *v,
+                         struct stint_errors *errors)
+{
+    struct stint_err why = {0};
+    const char *s = json_string_value(v);
+    struct cron cron;
+    if (s != NULL && d->kind == FIELD_CRON && cron_parse(&cron, s, &why))
+        errors_add(errors, d->name, "%.110s", why.text);
+    else if (s != NULL && d->kind == FIELD_ZONE &&
+             zone_open(s, &why) == NULL && why.code == STINT_SYSTEM)
+        errors_add(errors, d->name, "%.110s", why.text);
+    else
+        errors_add(errors, d->name, "%s", d->text);
+}
+
+/* What is right by itself, but not together. */
+static void fields_compare(const struct task_fields *f,
+                           struct stint_errors *errors)
+{
+    if (f->timezone != NULL && f->cronline == NULL)
+        errors_add(errors, "timezone", "has no meaning without a cronline");
+    if (f->on_dependency != NULL && f->depends_on == NULL)
+        errors_add(errors, "on_dependency",
+                   "has no meaning without depends_on");
+    if (f->max_crashes == 0)
+        errors_add(errors, "max_crashes",
+                   "must be a whole number >= 1 (-1: without end)");
+    if (f->broadcast && f->id != NULL && strlen(f->id) > 120)
+        errors_add(errors, "id", "must be up to 120 characters with broadcast");
+}
+
 void task_fields_read(struct task_fields *f, json_t *object,
                       struct stint_errors *errors)
 {
@@ -225,8 +309,8 @@ void task_fields_read(struct task_fields *f, json_t *object,
     json_t *v;
     *f = (struct task_fields){.period_ms = 60000, .delay_ms = -1,
                               .cap_ms = 3600000, .ttl_ms = 86400000,
-                              .timeout_ms = 60000, .repeats = 1,
-                              .backoff = BACKOFF_UNIT};
+                              .timeout_ms = 60000, .repeats = -1,
+                              .max_crashes = 3, .backoff = BACKOFF_UNIT};
     if (json_object_get(object, "function") == NULL)
         errors_add(errors, "function", "is required");
     json_object_foreach(object, key, v) {
@@ -234,12 +318,13 @@ void task_fields_read(struct task_fields *f, json_t *object,
         if (d == NULL)
             errors_add(errors, key, "unknown option");
         else if (field_read(f, d, v))
-            errors_add(errors, d->name, "%s", d->text);
+            field_refuse(d, v, errors);
         else if ((d->kind == FIELD_ARRAY || d->kind == FIELD_OBJECT) &&
                  json_is_deeper(v, JSON_DEPTH_MAX))
             errors_add(errors, d->name, "must not be nested deeper than %d",
                        JSON_DEPTH_MAX);
     }
+    fields_compare(f, errors);
 }
 
 /* ---- From options ------------------------------------------------------- */
@@ -300,13 +385,16 @@ static int put_texts(json_t *object, const struct stint_task_options *o)
            put_text(object, "task_name", o->task_name) ||
            put_text(object, "group_name", o->group_name) ||
            put_text(object, "start_time", o->start_time) ||
-           put_text(object, "stop_time", o->stop_time);
+           put_text(object, "stop_time", o->stop_time) ||
+           put_text(object, "cronline", o->cronline) ||
+           put_text(object, "timezone", o->timezone) ||
+           put_text(object, "on_dependency", o->on_dependency);
 }
 
 static int put_rules(json_t *object, const struct stint_task_options *o)
 {
     return put_number(object, "timeout", o->timeout_s, 60) ||
-           put_count(object, "repeats", o->repeats, 1) ||
+           put_count(object, "repeats", o->repeats, -1) ||
            put_number(object, "period", o->period_s, 60) ||
            put_flag(object, "prevent_drift", o->prevent_drift) ||
            put_count(object, "retry_failed", o->retry_failed, 0) ||
@@ -317,7 +405,10 @@ static int put_rules(json_t *object, const struct stint_task_options *o)
            put_count(object, "priority", o->priority, 0) ||
            put_flag(object, "disabled", o->disabled) ||
            put_number(object, "result_ttl", o->result_ttl_s, 86400) ||
-           put_flag(object, "discard_results", o->discard_results);
+           put_flag(object, "discard_results", o->discard_results) ||
+           put_count(object, "max_crashes", o->max_crashes, 3) ||
+           put_flag(object, "broadcast", o->broadcast) ||
+           put_number(object, "sync_output", o->sync_output_s, 0);
 }
 
 json_t *task_fields_from_options(const struct stint_task_options *o,
@@ -326,7 +417,9 @@ json_t *task_fields_from_options(const struct stint_task_options *o,
     json_t *object = json_object();
     if (object == NULL || put_texts(object, o) ||
         put_tree(object, "args", o->args, errors) ||
-        put_tree(object, "vars", o->vars, errors) || put_rules(object, o)) {
+        put_tree(object, "vars", o->vars, errors) ||
+        put_tree(object, "depends_on", o->depends_on, errors) ||
+        put_rules(object, o)) {
         json_decref(object);
         return NULL;
     }

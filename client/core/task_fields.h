@@ -17,13 +17,15 @@ struct task_time {
 /* Strings and JSON borrow from the object read; NULL: not given. */
 struct task_fields {
     const char *function, *id, *task_name, *group_name;
-    json_t *args, *vars, *timeout;
+    const char *cronline, *timezone, *on_dependency;
+    json_t *args, *vars, *timeout, *depends_on;
     struct task_time start_time, stop_time;
     int64_t period_ms, delay_ms, cap_ms, ttl_ms; /* delay -1: not given */
-    int64_t timeout_ms;
-    int64_t repeats, retry_failed, priority;
+    int64_t timeout_ms, sync_ms;
+    int64_t repeats, retry_failed, priority; /* repeats -1: not given */
+    int64_t max_crashes;
     int64_t backoff; /* in 1/100000 */
-    int prevent_drift, immediate, disabled, discard_results;
+    int prevent_drift, immediate, disabled, discard_results, broadcast;
 };
 
 #define BACKOFF_UNIT 100000

@@ -9,15 +9,18 @@
 #include "lua_scripts.h"
 #include "server.h"
 
-enum { WORDS_MAX = 1 << 17, ARGS_MAX = 8192, RING = 256 };
+enum { WORDS_MAX = 1 << 17, ARGS_MAX = 8192, RING = 256,
+       RULES_ARGS = 64 };
 
 int64_t rules_now;
+const char *rules_group = "main";
 const char *const rules_states[RULES_STATES] = {
     "QUEUED", "ASSIGNED", "RUNNING", "COMPLETED",
     "FAILED", "TIMEOUT", "STOPPED", "EXPIRED"};
 
 static struct server rules_server;
 static redisContext *rules_redis_context;
+static int rules_other; /* the second group has been called */
 static char rules_ring[RING][WORDS_MAX];
 static int rules_ring_next;
 
@@ -52,6 +55,25 @@ static void words_add(char *text, const redisReply *r)
         snprintf(text + used, WORDS_MAX - used, "%s%s", blank, r->str);
 }
 
+/* With the lists in it, each in brackets. */
+static void words_add_all(char *text, const redisReply *r)
+{
+    const char *blank = *text ? " " : "";
+    char *end = text + strlen(text);
+
+    if (r->type != REDIS_REPLY_ARRAY) {
+        words_add(text, r);
+        return;
+    }
+    snprintf(end, WORDS_MAX - (size_t)(end - text), "%s[", blank);
+    for (size_t i = 0; i < r->elements; i++) {
+        assert_true(strlen(text) + r->element[i]->len + 64 < WORDS_MAX);
+        snprintf(text + strlen(text), WORDS_MAX - strlen(text), "%s%s",
+                 i ? "," : "", r->element[i]->str);
+    }
+    strcat(text, "]");
+}
+
 /* Frees the reply. */
 static const char *reply_words(redisReply *r, size_t from)
 {
@@ -72,45 +94,88 @@ static const char *reply_words(redisReply *r, size_t from)
 
 /* ---- Calls ------------------------------------------------------------- */
 
-static redisReply *rules_fcall(const char *verb, int n,
-                               const char *const *args)
+static void rules_append(const char *verb, const char *group, int n,
+                         const char *const *args)
 {
     static const char *argv[ARGS_MAX];
-    char name[64], now[24];
-    redisReply *r;
+    char name[64], base[64], now[24];
+    int fleet = strncmp(verb, "fleet_", 6) == 0;
 
     assert_true(n + 6 <= ARGS_MAX);
     snprintf(name, sizeof(name), "stint_%s", verb);
+    snprintf(base, sizeof(base), fleet ? "{stint}" : "{stint:%s}", group);
     snprintf(now, sizeof(now), "%" PRId64, rules_now);
     argv[0] = "FCALL";
     argv[1] = name;
     argv[2] = "1";
-    argv[3] = "{stint:main}";
+    argv[3] = base;
     argv[4] = "1";
     argv[5] = now;
     for (int i = 0; i < n; i++)
         argv[6 + i] = args[i];
-    r = redisCommandArgv(rules_redis_context, n + 6, argv, NULL);
-    assert_non_null(r);
+    redisAppendCommandArgv(rules_redis_context, n + 6, argv, NULL);
+}
+
+static redisReply *rules_reply(void)
+{
+    void *r = NULL;
+
+    assert_int_equal(redisGetReply(rules_redis_context, &r), REDIS_OK);
     return r;
+}
+
+static redisReply *rules_fcall(const char *verb, int n,
+                               const char *const *args)
+{
+    rules_other |= strcmp(rules_group, "main") != 0;
+    rules_append(verb, rules_group, n, args);
+    return rules_reply();
+}
+
+/* One look at one key, until its cursor is through; 1: it was the last key. */
+static int rules_fsck_reply(const char *after, const char *group, int at)
+{
+    redisReply *r = rules_reply();
+    int bad = 0, last, more;
+
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    last = strcmp(r->element[1]->str, "0") == 0;
+    for (size_t i = 4; i < r->elements; i++, bad++)
+        print_error("fsck after %s: %s\n", after, r->element[i]->str);
+    assert_int_equal(bad, 0);
+    more = !last && atoi(r->element[1]->str) == at;
+    if (more) {
+        const char *args[] = {rules_text("%d", at),
+                              rules_text("%s", r->element[2]->str), "1000"};
+        rules_append("fsck", group, 3, args);
+    }
+    freeReplyObject(r);
+    return more ? rules_fsck_reply(after, group, at) : last;
+}
+
+/* Looks at many keys in one exchange: it is done after every call. */
+static void rules_fsck_group(const char *after, const char *group)
+{
+    enum { AT_ONCE = 24 };
+    char numbers[AT_ONCE][16];
+    int done = 0;
+
+    for (int at = 1; !done; at += AT_ONCE) {
+        for (int i = 0; i < AT_ONCE; i++) {
+            const char *args[] = {numbers[i], "0", "1000"};
+            snprintf(numbers[i], sizeof(numbers[i]), "%d", at + i);
+            rules_append("fsck", group, 3, args);
+        }
+        for (int i = 0; i < AT_ONCE; i++)
+            done |= rules_fsck_reply(after, group, at + i);
+    }
 }
 
 static void rules_fsck(const char *after)
 {
-    char key[24] = "1", cursor[24] = "0";
-    int bad = 0;
-
-    while (strcmp(key, "0") != 0) {
-        const char *args[] = {key, cursor, "1000"};
-        redisReply *r = rules_fcall("fsck", 3, args);
-        assert_int_equal(r->type, REDIS_REPLY_ARRAY);
-        for (size_t i = 4; i < r->elements; i++, bad++)
-            print_error("fsck after %s: %s\n", after, r->element[i]->str);
-        snprintf(key, sizeof(key), "%s", r->element[1]->str);
-        snprintf(cursor, sizeof(cursor), "%s", r->element[2]->str);
-        freeReplyObject(r);
-    }
-    assert_int_equal(bad, 0);
+    rules_fsck_group(after, "main");
+    if (rules_other)
+        rules_fsck_group(after, "other");
 }
 
 const char *rules_call(const char *verb, int n, const char *const *args)
@@ -121,19 +186,49 @@ const char *rules_call(const char *verb, int n, const char *const *args)
     return words;
 }
 
+/* The arguments up to NULL. */
+static int rules_gather(const char **args, va_list ap)
+{
+    const char *arg;
+    int n = 0;
+
+    while ((arg = va_arg(ap, const char *)) != NULL) {
+        assert_true(n < RULES_ARGS);
+        args[n++] = arg;
+    }
+    return n;
+}
+
 const char *rules_ask(const char *verb, ...)
 {
-    const char *args[64], *arg;
-    int n = 0;
+    const char *args[RULES_ARGS];
+    int n;
     va_list ap;
 
     va_start(ap, verb);
-    while ((arg = va_arg(ap, const char *)) != NULL) {
-        assert_true(n < 64);
-        args[n++] = arg;
-    }
+    n = rules_gather(args, ap);
     va_end(ap);
     return rules_call(verb, n, args);
+}
+
+const char *rules_ask_all(const char *verb, ...)
+{
+    const char *args[RULES_ARGS];
+    char *text = ring_text();
+    redisReply *r;
+    int n;
+    va_list ap;
+
+    va_start(ap, verb);
+    n = rules_gather(args, ap);
+    va_end(ap);
+    r = rules_fcall(verb, n, args);
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    for (size_t i = 1; i < r->elements; i++)
+        words_add_all(text, r->element[i]);
+    freeReplyObject(r);
+    rules_fsck(verb);
+    return text;
 }
 
 const char *rules_redis(const char *format, ...)
@@ -175,8 +270,10 @@ int rules_clean(void **state)
     REDIS("OK", "CONFIG SET maxmemory 0");
     REDIS("OK", "FLUSHALL");
     rules_now = RULES_START;
-    EXPECT("NEW 0", "heartbeat", "w1", "1000000000000", "0");
-    EXPECT("NEW 0", "heartbeat", "w2", "1000000000000", "0");
+    rules_group = "main";
+    rules_other = 0;
+    EXPECT("NEW 0 0 0", "heartbeat", "w1", "1000000000000", "0");
+    EXPECT("NEW 0 0 0", "heartbeat", "w2", "1000000000000", "0");
     return 0;
 }
 
@@ -189,7 +286,7 @@ const char *rules_digest(void)
 
 const char *rules_record(const char *id)
 {
-    return rules_redis("HGET {stint:main}:state %s", id);
+    return rules_redis("HGET {stint:%s}:state %s", rules_group, id);
 }
 
 const char *rules_field(const char *id, const char *name)
@@ -228,7 +325,8 @@ const char *rules_status(const char *id)
 {
     if (*rules_record(id))
         return rules_field(id, "status");
-    return *rules_redis("HGET {stint:main}:task %s", id) ? "QUEUED" : "";
+    return *rules_redis("HGET {stint:%s}:task %s", rules_group, id) ? "QUEUED"
+                                                                    : "";
 }
 
 /* ---- Moves ------------------------------------------------------------- */

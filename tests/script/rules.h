@@ -20,6 +20,9 @@
 #define DAY INT64_C(86400000)
 
 extern int64_t rules_now;
+/* Whose rules are called, and whose tasks the helpers below mean: "main", as
+ * every test begins, or "other". */
+extern const char *rules_group;
 
 int rules_up(void **state);    /* for the program: the server, the library */
 int rules_down(void **state);
@@ -33,6 +36,12 @@ const char *rules_ask(const char *verb, ...);
 #define EXPECT(words, ...) assert_string_equal(ASK(__VA_ARGS__), words)
 #define EXPECT_START(start, ...) \
     assert_memory_equal(ASK(__VA_ARGS__), start, sizeof(start) - 1)
+
+/* The same, the lists in it in brackets with commas: OK [1 kill,2 resume]. */
+const char *rules_ask_all(const char *verb, ...);
+#define ASK_ALL(...) rules_ask_all(__VA_ARGS__, (char *)NULL)
+#define EXPECT_ALL(words, ...) \
+    assert_string_equal(ASK_ALL(__VA_ARGS__), words)
 
 /* Any command of Redis, its reply in words; keys in full: {stint:main}:... */
 const char *rules_redis(const char *format, ...);

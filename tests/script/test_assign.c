@@ -144,7 +144,7 @@ static void test_lease(void **state)
     rules_queue("a", "");
     const char *before = rules_digest();
     EXPECT_START("-LEASE", "assign", "w3", "t", "1", "0", "f");
-    EXPECT("NEW 0", "heartbeat", "w3", "1000", "0");
+    EXPECT("NEW 0 0 0", "heartbeat", "w3", "1000", "0");
     before = rules_digest();
     rules_now += 1001;
     EXPECT_START("-LEASE", "assign", "w3", "t", "1", "0", "f");
@@ -186,7 +186,7 @@ static void test_parked_ends(void **state)
     rules_queue_at("a", "g", "+0", "+1000", "");
     rules_queue_at("b", "g", "+0", "", "level=1");
     assert_string_equal(rules_assign("w1", 9, 0, "f"), "");
-    EXPECT("OK", "stop_task", "b");
+    EXPECT("STOPPED", "stop_task", "b");
     rules_now += 1001;
     EXPECT("1 0", "expire", "9");
     assert_string_equal(rules_status("a"), "EXPIRED");

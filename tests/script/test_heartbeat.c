@@ -5,14 +5,14 @@
 static void test_lease(void **state)
 {
     (void)state;
-    EXPECT("NEW 0", "heartbeat", "w3", "1000", "0");
+    EXPECT("NEW 0 0 0", "heartbeat", "w3", "1000", "0");
     REDIS("1000000001000", "ZSCORE {stint:main}:workers w3");
     rules_now += 1000;
-    EXPECT("OK 0", "heartbeat", "w3", "1000", "0");
+    EXPECT("OK 0 0 0", "heartbeat", "w3", "1000", "0");
     rules_now += 1001;
-    EXPECT("OK 1", "heartbeat", "w1", "1000000000000", "0");
-    EXPECT("NEW 0", "heartbeat", "w3", "1000", "0");
-    EXPECT("OK 0", "heartbeat", "w1", "1000000000000", "0");
+    EXPECT("OK 1 0 0", "heartbeat", "w1", "1000000000000", "0");
+    EXPECT("NEW 0 0 0", "heartbeat", "w3", "1000", "0");
+    EXPECT("OK 0 0 0", "heartbeat", "w1", "1000000000000", "0");
 }
 
 static void test_without_a_list_changes_no_task(void **state)
@@ -22,7 +22,7 @@ static void test_without_a_list_changes_no_task(void **state)
         rules_clean(NULL);
         rules_bring("a", rules_states[i], "");
         const char *record = rules_text("%s", rules_record("a"));
-        EXPECT("OK 0", "heartbeat", "w1", "1000000000000", "0");
+        EXPECT("OK 0 0 0", "heartbeat", "w1", "1000000000000", "0");
         assert_string_equal(rules_record("a"), record);
     }
 }
@@ -39,14 +39,14 @@ static void test_from_every_state(void **state)
             rules_clean(NULL);
             const char *ticket = rules_bring("a", rules_states[i], rules);
             const char *record = rules_text("%s", rules_record("a"));
-            EXPECT(held ? "OK 0" : "OK 0 a", "heartbeat", "w1", "9000000",
-                   "1", "a", ticket);
+            EXPECT(held ? "OK 0 0 0" : "OK 0 0 1 a", "heartbeat", "w1",
+                   "9000000", "1", "a", ticket);
             assert_string_equal(rules_record("a"), record);
             /* Not listed. */
             rules_clean(NULL);
             rules_bring("a", rules_states[i], rules);
             record = rules_text("%s", rules_record("a"));
-            EXPECT("OK 0", "heartbeat", "w1", "9000000", "1");
+            EXPECT("OK 0 0 0", "heartbeat", "w1", "9000000", "1");
             if (!held) {
                 assert_string_equal(rules_record("a"), record);
                 continue;
@@ -70,7 +70,7 @@ static void test_reconcile(void **state)
     rules_queue("d", "");
     assert_string_equal(rules_assign("w2", 1, 0, "f"), "d");
     REDIS("1", "DEL {stint:main}:wake");
-    EXPECT("OK 0 d nowhere", "heartbeat", "w1", "1000", "1", "b",
+    EXPECT("OK 0 0 2 d nowhere", "heartbeat", "w1", "1000", "1", "b",
            rules_ticket("b"), "d", rules_ticket("b"), "nowhere", "1 x");
     assert_string_equal(rules_status("a"), "QUEUED");
     assert_string_equal(rules_status("b"), "RUNNING");
@@ -87,17 +87,17 @@ static void test_old_ticket_of_its_own_task(void **state)
     const char *old = rules_bring("a", "RUNNING", "");
     EXPECT("OK", "release", "w1", "a", old);
     assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
-    EXPECT("OK 0 a", "heartbeat", "w1", "1000", "1", "a", old);
+    EXPECT("OK 0 0 1 a", "heartbeat", "w1", "1000", "1", "a", old);
     assert_string_equal(rules_status("a"), "QUEUED");
 }
 
 static void test_leaves(void **state)
 {
     (void)state;
-    EXPECT("OK 0", "heartbeat", "w2", "0", "0");
+    EXPECT("OK 0 0 0", "heartbeat", "w2", "0", "0");
     REDIS("", "ZSCORE {stint:main}:workers w2");
     const char *ticket = rules_bring("a", "RUNNING", "");
-    EXPECT("OK 0", "heartbeat", "w1", "0", "0");
+    EXPECT("OK 0 0 0", "heartbeat", "w1", "0", "0");
     REDIS("0", "ZSCORE {stint:main}:workers w1");
     EXPECT("1 0", "recover", "100", "0");
     assert_string_equal(rules_status("a"), "QUEUED");
@@ -109,7 +109,7 @@ static void test_above_maxmemory(void **state)
     (void)state;
     rules_bring("a", "RUNNING", "");
     REDIS("OK", "CONFIG SET maxmemory 1");
-    EXPECT("OK 0", "heartbeat", "w1", "1000", "1");
+    EXPECT("OK 0 0 0", "heartbeat", "w1", "1000", "1");
     assert_string_equal(rules_status("a"), "QUEUED");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stop_task: QUEUED, ASSIGNED -> STOPPED; all others are refused. */
+/* stop_task: QUEUED, ASSIGNED -> STOPPED; RUNNING: marked, and STOPPED however
+ * its run ends; ended ones are refused. */
 #include "rules.h"
 
 static void test_from_every_state(void **state)
@@ -13,7 +14,7 @@ static void test_from_every_state(void **state)
             const char *ticket = rules_bring("a", rules_states[i], rules[k]);
             const char *before = rules_digest();
             if (i < 2) {
-                EXPECT("OK", "stop_task", "a");
+                EXPECT("STOPPED", "stop_task", "a");
                 assert_string_equal(rules_status("a"), "STOPPED");
                 assert_int_equal(rules_number("a", "stop"), rules_now);
                 REDIS("1", "HGET {stint:main}:ended STOPPED");
@@ -21,6 +22,12 @@ static void test_from_every_state(void **state)
                 EXPECT("STALE", "start", "w1", "a", ticket);
                 EXPECT("STALE", "report", "w1", "a", ticket, "COMPLETED", "");
                 EXPECT_START("-STATE it is STOPPED", "stop_task", "a");
+            } else if (i == 2) {
+                EXPECT("STOPPING", "stop_task", "a");
+                assert_string_equal(rules_status("a"), "RUNNING");
+                assert_string_equal(rules_ticket("a"), ticket);
+                before = rules_digest();
+                EXPECT("STOPPING", "stop_task", "a");
             } else {
                 const char *words = ASK("stop_task", "a");
                 const char *wanted = rules_text("-STATE it is %s",
@@ -45,7 +52,7 @@ static void test_with_stop_time(void **state)
 {
     (void)state;
     rules_queue_at("a", "f", "+0", "+1000", "");
-    EXPECT("OK", "stop_task", "a");
+    EXPECT("STOPPED", "stop_task", "a");
     REDIS("0", "ZCARD {stint:main}:expiry");
     rules_now += 1001;
     EXPECT("0 0", "expire", "9");

@@ -24,7 +24,8 @@ static void test_nothing_queued_wakes_nobody(void **state)
     REDIS("0", "EXISTS {stint:main}:wake");
 }
 
-/* The words: stop_time, lease of another worker, retention, ended tasks. */
+/* The words: stop_time, lease of another worker, retention, broadcast, ended
+ * tasks, messages, parents that have not told all their children. */
 static void test_says_when_duties_are_due(void **state)
 {
     (void)state;
@@ -34,12 +35,12 @@ static void test_says_when_duties_are_due(void **state)
                 (long long)rules_now + 20);
     rules_queue_at("a", "f", "+0", "+7000", "");
     long long now = rules_now;
-    EXPECT(rules_text("%lld %lld  0", now + 7000, now + 20), "wake", "w1");
-    EXPECT(rules_text("%lld %lld  0", now + 7000, now + 10), "wake", "w2");
+    EXPECT(rules_text("%lld %lld   0 0 0", now + 7000, now + 20), "wake", "w1");
+    EXPECT(rules_text("%lld %lld   0 0 0", now + 7000, now + 10), "wake", "w2");
     rules_assign("w1", 1, 0, "f");
     rules_report("a", "COMPLETED");
-    EXPECT(rules_text("%lld %lld 1", now + 10, now + (long long)DAY), "wake",
-           "w3");
+    EXPECT(rules_text("%lld %lld  1 0 0", now + 10, now + (long long)DAY),
+           "wake", "w3");
 }
 
 RULES_MAIN(RULES_TEST(test_lost_markers_come_back),

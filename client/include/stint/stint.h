@@ -116,7 +116,7 @@ struct stint_task_options {
     const char *start_time;
     const char *stop_time;
     double timeout_s;      /* 60 */
-    int64_t repeats;       /* 1; 0: without end */
+    int64_t repeats;       /* -1: 1, with a cronline 0; 0: without end */
     double period_s;       /* 60 */
     int prevent_drift;     /* 0 */
     int64_t retry_failed;  /* 0; -1: without end */
@@ -128,10 +128,20 @@ struct stint_task_options {
     int disabled;          /* 0 */
     double result_ttl_s;   /* 86400 */
     int discard_results;   /* 0 */
+    const char *cronline;  /* replaces the period; repeats is 0 then */
+    const char *timezone;  /* of the cronline: IANA name; NULL: UTC */
+    int64_t max_crashes;   /* 3: runs lost with their worker, then FAILED;
+                              -1: without end */
+    const char *depends_on; /* JSON array of ids; GROUP/ID for a task of
+                               another group */
+    const char *on_dependency; /* NULL or "fail": FAILED with a parent that is
+                                  not COMPLETED; "run": runs all the same */
+    int broadcast;         /* 0; 1: a run on every live worker of the group */
+    double sync_output_s;  /* 0: output at the end only */
 };
 #define STINT_TASK_OPTIONS_INIT                                                \
-    {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, 1, 60, 0,  \
-     0, -1, 1, 3600, 0, 0, 0, 86400, 0}
+    {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, -1, 60, 0, \
+     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0}
 
 /* A checked task, ready to be queued. */
 typedef struct stint_task stint_task;
@@ -140,8 +150,9 @@ typedef struct stint_task stint_task;
  * options' names (function, args, vars, id, task_name, group_name, start_time,
  * stop_time, timeout, repeats, period, prevent_drift, retry_failed,
  * retry_delay, retry_backoff, retry_max_delay, immediate, priority, disabled,
- * result_ttl, discard_results). An id is made if none is given. On bad input:
- * NULL, err INVALID and *errors with every wrong field. */
+ * result_ttl, discard_results, cronline, timezone, max_crashes, depends_on,
+ * on_dependency, broadcast, sync_output). An id is made if none is given. On
+ * bad input: NULL, err INVALID and *errors with every wrong field. */
 STINT_API STINT_CHECKED stint_task *
 stint_task_new(const struct stint_task_options *o, struct stint_errors *errors,
                struct stint_err *err);
@@ -160,9 +171,13 @@ stint_queue_task(stint *s, const struct stint_task_options *o,
                  char id[STINT_ID_LEN + 1], struct stint_errors *errors,
                  struct stint_err *err);
 
-/* Queue n checked tasks, pipelined in batches. Called with the number done so
- * far after each batch (may be NULL). -1 with *n_done tasks queued (the first
- * n_done of the array) and, for EXISTS, *bad the index of the refused one. */
+/* Queue n checked tasks, pipelined in batches. fn is called with the number
+ * done so far after each batch (may be NULL). -1 with *n_done tasks queued (the
+ * first n_done of the array) and, for EXISTS, INVALID and NOT_FOUND, *bad the
+ * index of the refused one. When tasks depend on others of the array, in
+ * whatever order, parents are queued first (*n_done is only a number then); a
+ * cycle is refused before anything is queued, an id that is nowhere by the
+ * batch that names it. */
 typedef void (*stint_progress_fn)(size_t done, size_t total, void *arg);
 STINT_API STINT_CHECKED int
 stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
@@ -245,11 +260,70 @@ stint_wait(stint *s, const char *group, const char *const *ids, size_t n,
            double timeout_s, stint_progress_fn fn, void *arg,
            size_t *n_not_completed, struct stint_err *err);
 
-/* Stops a QUEUED or ASSIGNED task. Errors: NOT_FOUND, STATE (RUNNING, or
- * ended already; the text says which). */
+/* ---- Changing ---------------------------------------------------------- */
+
+/* For all: `group` NULL: looked up in every group. Errors: NOT_FOUND, STATE
+ * (the text says in which state it is). */
+
+/* Stops a task: one that is QUEUED or ASSIGNED is STOPPED at once (0); of one
+ * that is RUNNING the worker is told to kill it (1), then it is STOPPED. */
 STINT_API STINT_CHECKED int stint_stop_task(stint *s, const char *group,
                                             const char *id,
                                             struct stint_err *err);
+/* Brings an ended task back: QUEUED, due now. `reset`: times_run is 0 again
+ * (times_failed always is). */
+STINT_API STINT_CHECKED int stint_requeue_task(stint *s, const char *group,
+                                               const char *id, int reset,
+                                               struct stint_err *err);
+/* A disabled task does not run until it is enabled; a run that is going on
+ * ends as it would. Fine if it is so already. */
+STINT_API STINT_CHECKED int stint_disable_task(stint *s, const char *group,
+                                               const char *id,
+                                               struct stint_err *err);
+STINT_API STINT_CHECKED int stint_enable_task(stint *s, const char *group,
+                                              const char *id,
+                                              struct stint_err *err);
+/* Removes a task that is QUEUED or has ended, with its runs; its id is free
+ * again. What depends on a QUEUED one fails. */
+STINT_API STINT_CHECKED int stint_delete_task(stint *s, const char *group,
+                                              const char *id,
+                                              struct stint_err *err);
+
+/* ---- Why, and graphs ---------------------------------------------------- */
+
+/* Why a task does not run (or what became of it), in a sentence. */
+struct stint_why {
+    char status[12];
+    char reason[600];
+    int64_t ahead;    /* QUEUED and due: tasks before it; else -1 */
+    double about_s;   /* until its turn at the present rate; -1: not known */
+};
+/* Errors: NOT_FOUND. */
+STINT_API STINT_CHECKED int stint_why(stint *s, const char *group,
+                                      const char *id, struct stint_why *why,
+                                      struct stint_err *err);
+
+/* A task of a graph; parents as GROUP/ID. Strings valid during the call. */
+struct stint_graph_node {
+    const char *id;
+    const char *group_name;
+    const char *function;
+    const char *task_name;
+    const char *status; /* GONE: pruned or deleted */
+    size_t n_parents;
+    const char *const *parents;
+};
+/* Return non-zero to stop. */
+typedef int (*stint_graph_fn)(const struct stint_graph_node *node, void *arg);
+/* The graph a task is part of: all tasks reached over parents and children
+ * from it, parents before children, at most `limit` (0: 10,000; more are
+ * TOO_BIG). Errors: NOT_FOUND, TOO_BIG. */
+STINT_API STINT_CHECKED int stint_graph(stint *s, const char *group,
+                                        const char *id, size_t limit,
+                                        stint_graph_fn fn, void *arg,
+                                        struct stint_err *err);
+
+/* ---- Fleets ------------------------------------------------------------- */
 
 /* A worker as its last heartbeat left it. Strings valid during the call. */
 struct stint_worker_status {
@@ -263,10 +337,36 @@ struct stint_worker_status {
     const char *version;
     int64_t started_ms;
     int64_t heartbeat_age_ms;
+    const char *shown;  /* the name it was given: "web1" */
+    const char *functions; /* it can run, comma-separated */
+    double load;        /* of its host: average of a minute; -1: not known */
+    int64_t skew_ms;    /* its host's clock less Redis's */
 };
 typedef int (*stint_workers_fn)(const struct stint_worker_status *w, void *arg);
 STINT_API STINT_CHECKED int stint_workers(stint *s, stint_workers_fn fn,
                                           void *arg, struct stint_err *err);
+
+/* A command for workers. It waits in a queue of the worker until that has
+ * carried it out, which a live one does at once.
+ *   disable    takes nothing new until resume
+ *   resume
+ *   terminate  finishes what runs, then leaves
+ *   kill       kills what runs, gives it back, leaves */
+struct stint_command_options {
+    size_t size;
+    const char *worker; /* name, with or without its incarnation; NULL: any */
+    const char *group;  /* that serve this group; NULL: any */
+    size_t limit;       /* at most so many workers; 0: all */
+};
+#define STINT_COMMAND_OPTIONS_INIT                                             \
+    {sizeof(struct stint_command_options), 0, 0, 0}
+/* fn (may be NULL) hears each worker that was told. *n: how many. `verb` is
+ * one of the four words. Errors: INVALID (verb), NOT_FOUND (no live worker
+ * fits). */
+STINT_API STINT_CHECKED int
+stint_command(stint *s, const char *verb,
+              const struct stint_command_options *o, stint_workers_fn fn,
+              void *arg, size_t *n, struct stint_err *err);
 
 /* Counts of a group. */
 struct stint_stats {
@@ -280,6 +380,8 @@ struct stint_stats {
     int64_t retained;  /* ended tasks still kept */
     int64_t oldest_due_ms; /* age of the oldest due task, 0: none */
     int64_t workers;   /* with a live lease on the group */
+    int64_t waiting;   /* for tasks they depend on */
+    int64_t broadcasts; /* queued or running */
 };
 typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
 /* `group` NULL: each group in turn. */
@@ -293,6 +395,32 @@ typedef void (*stint_fsck_fn)(const char *group, const char *fault, void *arg);
 STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
                                        uint64_t *n_checked, uint64_t *n_faults,
                                        struct stint_err *err);
+
+/* ---- Cron -------------------------------------------------------------- */
+
+struct stint_cron_options {
+    size_t size;            /* sizeof(struct stint_cron_options) */
+    const char *expression; /* required: five fields, or @daily and so on */
+    const char *time_zone;  /* IANA name; NULL: UTC */
+    const char *from;       /* a time as for tasks, but now, +45s and so on
+                               are by this host's clock; NULL: now */
+};
+#define STINT_CRON_OPTIONS_INIT {sizeof(struct stint_cron_options), 0, 0, 0}
+
+/* A time of an expression. The local time there is that of UTC + offset_s. */
+struct stint_cron_time {
+    int64_t ms; /* since the epoch */
+    int32_t offset_s;
+};
+
+/* The next n times strictly after `from`, in ascending order. What a change
+ * of the clocks skips is due right after the gap, once; a local time that
+ * comes twice is due the first time only. Needs no Redis. Errors: INVALID
+ * (the text says what, and for an expression which field), NOT_FOUND (fewer
+ * than n before the year 10000), SYSTEM (the zone cannot be read), NOMEM. */
+STINT_API STINT_CHECKED int stint_cron_next(const struct stint_cron_options *o,
+                                            struct stint_cron_time *times,
+                                            size_t n, struct stint_err *err);
 
 /* ---- Embedded Redis ---------------------------------------------------- */
 
@@ -361,9 +489,13 @@ struct stint_worker_options {
     int drain;               /* 1: return when nothing is left to do */
     stint_log_fn log;        /* NULL: no log */
     void *log_arg;
+    int max_empty_runs;      /* return after so many looks in a row, a
+                                heartbeat apart, found nothing to do; 0:
+                                never */
 };
 #define STINT_WORKER_OPTIONS_INIT                                              \
-    {sizeof(struct stint_worker_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+    {sizeof(struct stint_worker_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
+     0, 0}
 
 typedef struct stint_worker stint_worker;
 /* Reads the configuration; does not connect. Errors: INVALID. */
@@ -383,6 +515,22 @@ STINT_API STINT_CHECKED int stint_worker_run(stint_worker *w,
  * shutdown_s), releases the rest. Second call: releases all at once. */
 STINT_API void stint_worker_stop(stint_worker *w);
 STINT_API void stint_worker_free(stint_worker *w);
+
+/* A worker in a child process, made anew when it dies (not when it ends).
+ * Redis is told at once how it died, and gives its tasks to others. What the
+ * options point to must stay valid; call it before there are threads. */
+typedef struct stint_supervisor stint_supervisor;
+STINT_API STINT_CHECKED stint_supervisor *
+stint_supervisor_new(const struct stint_worker_options *o,
+                     struct stint_err *err);
+/* Runs until the worker ends by itself or is stopped. Errors: those of the
+ * first worker's start; SYSTEM. */
+STINT_API STINT_CHECKED int stint_supervisor_run(stint_supervisor *s,
+                                                 struct stint_err *err);
+/* Async-signal-safe, as stint_worker_stop. The child inherits the caller's
+ * signal handlers, so calling it from one is right in both processes. */
+STINT_API void stint_supervisor_stop(stint_supervisor *s);
+STINT_API void stint_supervisor_free(stint_supervisor *s);
 
 #ifdef __cplusplus
 }

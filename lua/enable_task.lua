@@ -1,0 +1,26 @@
+-- enable_task: what disable_task or --disabled held back may run.
+-- FLAGS: allow-oom
+-- ARGV[3] id
+-- Returns now_us, OK. Refuses: NOTFOUND, STATE (the status is the last word)
+local base, id = KEYS[1], ARGV[3]
+local now, now_us = enter(ARGV)
+local r, task = look_up(base, id)
+if not r then
+    return redis.error_reply('NOTFOUND no such task')
+end
+if ENDED[r.status] then
+    return redis.error_reply('STATE it is ' .. r.status)
+end
+local w = writer(base)
+if r.disabled then
+    local before = place(base, r, task)
+    r.disabled = nil
+    if r.status == 'QUEUED' then
+        put(w, 'ZREM', before, id)
+        requeue(w, id, r, r.next, task)
+    else
+        save(w, id, r)
+    end
+end
+flush(w, now)
+return {num(now_us), 'OK'}
