@@ -6,7 +6,7 @@
 local base, id = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local r, task = look_up(base, id)
-if not r then
+if not r or r.of then
     return redis.error_reply('NOTFOUND no such task')
 end
 if r.status == 'ASSIGNED' or r.status == 'RUNNING' then

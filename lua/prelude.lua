@@ -138,11 +138,15 @@ local function writer(base)
             wakes = {}, ended = {}, gone = {}, parts = {}}
 end
 
--- The list of further arguments of `cmd key`.
+-- The list of further arguments of `cmd key`. What is taken out of a sorted set
+-- goes first: a task may leave one and come back in the same call.
 local function list(w, cmd, key)
     local name = cmd .. key
     local l = w.by[name]
     if not l then
+        if cmd == 'ZADD' then
+            list(w, 'ZREM', key)
+        end
         l = {cmd = cmd, key = key}
         w.by[name] = l
         w.order[#w.order + 1] = l
@@ -239,12 +243,14 @@ local function requeue(w, id, r, due, task)
     end
 end
 
--- A run that is not the task's last: its line goes to the task's history.
-local function history(w, id, r, status, now, payload, kept)
+-- A run that is not the task's last: its line goes to the task's history. That
+-- of a part is the broadcast's.
+local function history(w, id, r, status, now, payload)
     if not r.discard then
-        w.runs[#w.runs + 1] = {w.base .. ':run:' .. id,
+        w.runs[#w.runs + 1] = {w.base .. ':run:' .. (r.of or id),
             status .. ' ' .. r.fence .. ' ' .. r.worker .. ' ' .. num(r.start)
-            .. ' ' .. num(now) .. ' ' .. (payload or ''), kept or RUNS_KEPT}
+            .. ' ' .. num(now) .. ' ' .. (payload or ''),
+            r.of and CAST_MAX or RUNS_KEPT}
     end
 end
 
@@ -257,7 +263,7 @@ local function gather(w, id, r, status, now, payload, cron)
     part.cron = cron or part.cron
     if status ~= 'SKIPPED' then
         part.ran = part.ran + 1
-        history(w, r.of, r, status, now, payload, CAST_MAX)
+        history(w, id, r, status, now, payload)
     end
     if status ~= 'COMPLETED' and status ~= 'SKIPPED' then
         part.bad = part.bad + 1
@@ -265,7 +271,6 @@ local function gather(w, id, r, status, now, payload, cron)
     put(w, 'HDEL', w.base .. ':task', id)
     put(w, 'HDEL', w.base .. ':state', id)
     put(w, 'HDEL', w.base .. ':run', id)
-    put(w, 'UNLINK', w.base .. ':run:' .. id)
     w.gone[id] = true
     w.family = true
 end

@@ -56,7 +56,8 @@ local function add_parent(i, ref)
     if entry.id and (seen[id] or i) < i then
         parents[seen[id]] = parents[seen[id]] or {}
         parents[seen[id]].kids = true
-    elseif entry.id and not asked[id] then
+    end
+    if entry.id and not asked[id] then
         ask[#ask + 1] = id
         asked[id] = #ask
     end
@@ -115,9 +116,9 @@ end
 local ask_tasks, ask_states = fetch(base .. ':task', ask),
                               fetch(base .. ':state', ask)
 for i = 1, n do
-    for _, parent in ipairs(parents[i] or {}) do
+    for _, parent in ipairs(not old[i] and parents[i] or {}) do
         local at = parent.id and asked[parent.id]
-        if at and not ask_tasks[at] then
+        if at and not ask_tasks[at] and (seen[parent.id] or i) >= i then
             refuse(i, 'NOTFOUND', 'depends_on',
                    seen[parent.id] == i and 'names the task itself'
                    or 'there is no task ' .. parent.ref)
@@ -141,9 +142,11 @@ local function wait_for(i, r)
     local set = {}
     for _, parent in ipairs(parents[i]) do
         local at = parent.id and asked[parent.id]
-        local p = stillborn[parent.id or ''] or at and (changed[parent.id] or ask_states[at]
-            and decode(ask_states[at]) or fresh(
-                redis.call('ZSCORE', base .. ':queued', parent.id) or now))
+        local p = stillborn[parent.id or '']
+            or at and ask_tasks[at] and (changed[parent.id]
+                or ask_states[at] and decode(ask_states[at])
+                or fresh(redis.call('ZSCORE', base .. ':queued', parent.id)
+                         or now))
         if set[parent.ref] then
             -- named twice
         elseif p and ENDED[p.status] then

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs: one process a run, fork and execve, no shell. A run's life:
  * start fills the template and makes four pipes and the child; the loop feeds
- * stdin and reads stdout, stderr and the result, a bounded piece at a time;
- * tick sends SIGTERM and SIGKILL; SIGCHLD tells of the end. Then its process
- * group is killed, what already lies in the pipes is read (their EOF may never
+ * stdin and gives stdout, stderr and the result to capture.c, a bounded piece
+ * at a time, so that a child that never stops writing delays no timeout; tick
+ * sends SIGTERM and SIGKILL; SIGCHLD tells of the end. Then its process group
+ * is killed, what already lies in the pipes is read (their EOF may never
  * come), and processes that left the group but still carry the run's id in
  * their environment are killed, in passes, until none is found. Only after
  * that the run is done. */
-#define _GNU_SOURCE /* pipe2, environ */
+#define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -18,11 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
+#include "capture.h"
 #include "child.h"
 #include "clock.h"
 #include "err.h"
@@ -30,26 +33,19 @@
 #include "limits.h"
 #include "orphan.h"
 #include "template.h"
-#include "text.h"
-#include "time_text.h"
 
 #define READ_BYTES     65536 /* a pipe's content, a step of the loop */
 #define DRAIN_READS    32    /* of what is left at the end, at most */
-#define STDERR_TAIL    4096
-#define OUTPUT_MARK    64    /* room for "[output cut at N bytes]" */
 #define PIDS           256   /* buckets; a power of two */
 #define ORPHAN_PASSES  100
 #define ORPHAN_WAIT_US 2000
-#define ENV_OWN        8     /* variables of ours */
-#define MARKER         "!clear!"
 
 struct slot;
 
 struct pipe {
     struct slot *slot;
     struct event event;
-    int fd;       /* our end, -1: closed */
-    size_t match; /* how much of the marker the last read ended with */
+    int fd; /* our end, -1: closed */
 };
 
 struct slot {
@@ -58,15 +54,15 @@ struct slot {
     struct programs *programs;
     struct run *run;
     pid_t pid;                 /* 0: never was one */
-    int status;
+    int status;                /* once reaped, as the next */
+    struct rusage usage;
     int64_t timeout_ms, kill_ms; /* when; INT64_MAX: never */
     enum run_outcome ending;   /* RUN_COMPLETED: nobody ended it */
     int passes;
     struct pipe pipes[N_PIPES];
     int exec_fd;               /* errno, if exec failed */
     size_t written;            /* of stdin */
-    struct buf output, result, tail;
-    int output_cut, result_cut;
+    struct capture capture;
     char *name;                /* argv[0] */
     char run_entry[STINT_ID_LEN + 40]; /* STINT_RUN_ID=… */
     char error[ERROR_BYTES_MAX + 1];
@@ -76,8 +72,7 @@ struct programs {
     struct executor executor; /* first */
     struct executor_options o;
     char *worker;
-    char **env;               /* ours, without what children must not see */
-    size_t n_env;
+    char **env;               /* for the children */
     struct slot *running, *ending;
     struct slot *by_pid[PIDS];
     int64_t next_ms;
@@ -86,54 +81,6 @@ struct programs {
 };
 
 /* ---- Before the fork ---------------------------------------------------- */
-
-static char *text_make(const char *name, const char *value)
-{
-    size_t len = strlen(name) + strlen(value) + 2;
-    char *s = malloc(len);
-
-    if (s)
-        snprintf(s, len, "%s=%s", name, value);
-    return s;
-}
-
-static void env_free(char **env)
-{
-    for (size_t i = 0; env && i < ENV_OWN; i++)
-        free(env[i]);
-    free(env);
-}
-
-/* Ours first, so that a look into /proc finds them early. */
-static char **env_make(const struct programs *p, const struct slot *s)
-{
-    const struct run *run = s->run;
-    char **env = calloc(ENV_OWN + p->n_env + 1, sizeof(*env));
-    char fence[24], attempt[16], deadline[TIME_TEXT_LEN];
-    int ok = 1;
-
-    if (!env)
-        return NULL;
-    snprintf(fence, sizeof(fence), "%" PRIu64, run->fence);
-    snprintf(attempt, sizeof(attempt), "%d", run->attempt);
-    time_text_write(run->deadline_wall_ms, deadline);
-    env[0] = strdup(s->run_entry);
-    env[1] = text_make("STINT_WORKER", p->worker);
-    env[2] = text_make("STINT_TASK_ID", run->id);
-    env[3] = text_make("STINT_FENCE", fence);
-    env[4] = text_make("STINT_ATTEMPT", attempt);
-    env[5] = text_make("STINT_FUNCTION", run->function);
-    env[6] = text_make("STINT_DEADLINE", deadline);
-    env[7] = text_make("STINT_RESULT_FD", "3");
-    for (size_t i = 0; i < ENV_OWN; i++)
-        ok &= env[i] != NULL;
-    if (p->n_env > 0)
-        memcpy(env + ENV_OWN, p->env, p->n_env * sizeof(*env));
-    if (ok)
-        return env;
-    env_free(env);
-    return NULL;
-}
 
 static void fd_close(int *fd)
 {
@@ -163,64 +110,7 @@ static int pipes_make(struct slot *s, struct child *c)
     return fcntl(s->exec_fd, F_SETFL, O_NONBLOCK);
 }
 
-/* ---- What the child writes ---------------------------------------------- */
-
-/* The end of the last marker in data, 0: none. Remembers a begun one. */
-static size_t marker_find(struct pipe *p, const char *data, size_t len)
-{
-    const char *marker = MARKER;
-    size_t end = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        if (data[i] == marker[p->match])
-            p->match++;
-        else
-            p->match = data[i] == marker[0];
-        if (p->match < sizeof(MARKER) - 1)
-            continue;
-        end = i + 1;
-        p->match = 0;
-    }
-    return end;
-}
-
-static void output_add(struct slot *s, struct pipe *p, const char *data,
-                       size_t len)
-{
-    size_t end = marker_find(p, data, len);
-    size_t room;
-
-    if (end > 0) {
-        buf_clear(&s->output);
-        s->output_cut = 0;
-    }
-    data += end;
-    len -= end;
-    room = OUTPUT_BYTES_MAX - s->output.len;
-    if (len > room) {
-        s->output_cut = 1;
-        len = room;
-    }
-    if (len > 0 && buf_add(&s->output, data, len) < 0)
-        s->output_cut = 1;
-}
-
-static void tail_add(struct slot *s, const char *data, size_t len)
-{
-    size_t keep;
-
-    if (len >= STDERR_TAIL) {
-        data += len - STDERR_TAIL;
-        len = STDERR_TAIL;
-    }
-    keep = STDERR_TAIL - len;
-    if (s->tail.len > keep) {
-        memmove(s->tail.data, s->tail.data + s->tail.len - keep, keep);
-        s->tail.len = keep;
-    }
-    if (buf_add(&s->tail, data, len) < 0)
-        return; /* a shorter error text */
-}
+/* ---- What goes through the pipes ---------------------------------------- */
 
 static void pipe_close(struct pipe *p)
 {
@@ -243,12 +133,7 @@ static int pipe_read(struct slot *s, int which)
         pipe_close(p);
         return 0;
     }
-    if (which != PIPE_RESULT)
-        output_add(s, p, data, (size_t)n);
-    else if (buf_add(&s->result, data, (size_t)n) < 0)
-        s->result_cut = 1;
-    if (which == PIPE_ERR)
-        tail_add(s, data, (size_t)n);
+    capture_add(&s->capture, which, data, (size_t)n);
     return 1;
 }
 
@@ -394,44 +279,6 @@ static int orphans_pass(struct programs *p, const struct slot *s)
     return found;
 }
 
-static void output_finish(struct slot *s, struct buf *text)
-{
-    buf_init(text, OUTPUT_BYTES_MAX * 3 + OUTPUT_MARK);
-    if (s->output.len > 0 &&
-        text_clean(text, s->output.data, s->output.len) < 0)
-        s->output_cut = 1;
-    if (!s->output_cut && text->len <= OUTPUT_BYTES_MAX)
-        return;
-    text->len = text_cut(text->data, text->len,
-                         OUTPUT_BYTES_MAX - OUTPUT_MARK);
-    buf_printf(text, "\n[output cut at %zu bytes]", text->len);
-}
-
-/* Adds the last lines of stderr to the error, as many as fit. */
-static void error_add_stderr(struct slot *s)
-{
-    size_t len = strlen(s->error), room = ERROR_BYTES_MAX - len - 2;
-    const char *from, *line;
-    struct buf text;
-
-    buf_init(&text, STDERR_TAIL * 3);
-    while (s->tail.len > 0 && strchr("\r\n ", s->tail.data[s->tail.len - 1]))
-        s->tail.len--;
-    if (s->tail.len > 0 &&
-        text_clean(&text, s->tail.data, s->tail.len) == 0 && text.len > 0) {
-        from = text.data;
-        if (text.len > room) {
-            from += text.len - room;
-            while (((unsigned char)*from & 0xC0) == 0x80)
-                from++;
-            line = strchr(from, '\n');
-            from = line ? line + 1 : from;
-        }
-        snprintf(s->error + len, sizeof(s->error) - len, ": %s", from);
-    }
-    buf_close(&text);
-}
-
 static int exec_failed(struct slot *s)
 {
     int code;
@@ -441,47 +288,6 @@ static int exec_failed(struct slot *s)
     snprintf(s->error, sizeof(s->error), "cannot run %.200s: %s", s->name,
              strerror(code));
     return 1;
-}
-
-static enum run_outcome status_judge(struct slot *s)
-{
-    if (WIFEXITED(s->status) && WEXITSTATUS(s->status) == 0)
-        return RUN_COMPLETED;
-    if (WIFEXITED(s->status)) {
-        snprintf(s->error, sizeof(s->error), "exit status %d",
-                 WEXITSTATUS(s->status));
-    } else {
-        const char *name = sigabbrev_np(WTERMSIG(s->status));
-
-        snprintf(s->error, sizeof(s->error), "killed by signal %d (%s%s)",
-                 WTERMSIG(s->status), name ? "SIG" : "", name ? name : "?");
-    }
-    error_add_stderr(s);
-    return RUN_FAILED;
-}
-
-/* Takes white space away; an empty result is none. -1 with the error. */
-static int result_judge(struct slot *s, struct run_result *r)
-{
-    const char *text = s->result.data, *space = " \t\r\n";
-    size_t len = s->result.len;
-    const char *why = NULL;
-
-    while (len > 0 && memchr(space, text[0], 4))
-        text++, len--;
-    while (len > 0 && memchr(space, text[len - 1], 4))
-        len--;
-    if (s->result_cut)
-        why = "the result is too big";
-    else if (len > 0 && !text_is_json(text, len))
-        why = "the result is no JSON";
-    if (why) {
-        snprintf(s->error, sizeof(s->error), "%s", why);
-        return -1;
-    }
-    r->result = len > 0 ? text : NULL;
-    r->result_len = len;
-    return 0;
 }
 
 static void outcome_find(struct slot *s, struct run_result *r)
@@ -495,10 +301,12 @@ static void outcome_find(struct slot *s, struct run_result *r)
                  (double)s->run->timeout_ms / 1000);
     else if (s->ending == RUN_STOPPED)
         snprintf(s->error, sizeof(s->error), "stopped");
-    else if (result_judge(s, r) < 0)
-        r->outcome = RUN_FAILED;
     else
-        r->outcome = status_judge(s);
+        capture_judge(&s->capture, s->status, r, s->error);
+    if (r->outcome == RUN_COMPLETED)
+        return;
+    capture_add_evidence(&s->capture, s->status, r);
+    r->max_rss_kb = s->usage.ru_maxrss;
 }
 
 static void slot_free(struct slot *s)
@@ -506,9 +314,7 @@ static void slot_free(struct slot *s)
     for (int i = 0; i < N_PIPES; i++)
         pipe_close(&s->pipes[i]);
     fd_close(&s->exec_fd);
-    buf_close(&s->output);
-    buf_close(&s->result);
-    buf_close(&s->tail);
+    capture_close(&s->capture);
     free(s->name);
     free(s);
 }
@@ -520,9 +326,10 @@ static void slot_done(struct slot *s)
     struct run_result r = {0};
     struct buf output;
 
-    output_finish(s, &output);
+    buf_init(&output, OUTPUT_BYTES_MAX);
+    capture_output(&s->capture, &output);
     outcome_find(s, &r);
-    r.output = output.data;
+    r.output = output.len > 0 ? output.data : NULL;
     r.output_len = output.len;
     r.error = s->error[0] ? s->error : NULL;
     run->slot = NULL;
@@ -546,7 +353,7 @@ static void slot_settle(struct slot *s)
 static void slot_reap(struct programs *p, struct slot *s)
 {
     kill(-s->pid, SIGKILL);
-    check(waitpid(s->pid, &s->status, 0) == s->pid);
+    check(wait4(s->pid, &s->status, 0, &s->usage) == s->pid);
     running_remove(p, s);
     for (int i = 0; i < PIPE_IN; i++) {
         for (int n = 0; n < DRAIN_READS && pipe_read(s, i); n++)
@@ -554,6 +361,7 @@ static void slot_reap(struct programs *p, struct slot *s)
         pipe_close(&s->pipes[i]);
     }
     pipe_close(&s->pipes[PIPE_IN]);
+    capture_end(&s->capture);
     slot_settle(s);
 }
 
@@ -615,9 +423,7 @@ static struct slot *slot_new(struct programs *p, struct run *run)
         at->slot = s;
         at->fd = -1;
     }
-    buf_init(&s->output, OUTPUT_BYTES_MAX);
-    buf_init(&s->result, RESULT_BYTES_MAX);
-    buf_init(&s->tail, STDERR_TAIL);
+    capture_init(&s->capture);
     snprintf(s->run_entry, sizeof(s->run_entry),
              "STINT_RUN_ID=%s@%" PRIu64, run->id, run->fence);
     return s;
@@ -650,7 +456,9 @@ static int child_start(struct slot *s, struct child *c)
     }
     s->name = strdup(c->argv[0]);
     c->path = child_path_find(c->argv[0]);
-    c->env = s->name && c->path ? env_make(s->programs, s) : NULL;
+    if (s->name && c->path)
+        c->env = env_fill(s->programs->env, s->programs->worker, s->run_entry,
+                          s->run);
     if (c->env && pipes_make(s, c) == 0)
         s->pid = child_fork(c);
     if (s->pid > 0)
@@ -748,15 +556,22 @@ static int64_t programs_tick(struct executor *e, int64_t now_mono_ms)
     return p->next_ms;
 }
 
+static int programs_output(struct executor *e, struct run *run,
+                           struct buf *text)
+{
+    struct slot *s = run->slot;
+
+    (void)e;
+    return s ? capture_news(&s->capture, text) : 0;
+}
+
 static void programs_free(struct programs *p)
 {
     if (p->on_child)
         event_free(p->on_child);
     if (p->later)
         event_free(p->later);
-    for (size_t i = 0; i < p->n_env; i++)
-        free(p->env[i]);
-    free(p->env);
+    template_free(p->env);
     free(p->worker);
     free(p);
 }
@@ -769,45 +584,11 @@ static void programs_close(struct executor *e)
     programs_free(p);
 }
 
-/* Children must not reach Redis by accident, nor be taken for children of a
- * worker above us. */
-static int is_hidden(const char *entry)
-{
-    static const char *const names[] = {
-        "STINT_URL=", "STINT_RUN_ID=", "STINT_WORKER=", "STINT_TASK_ID=",
-        "STINT_FENCE=", "STINT_ATTEMPT=", "STINT_FUNCTION=",
-        "STINT_DEADLINE=", "STINT_RESULT_FD="};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (strncmp(entry, names[i], strlen(names[i])) == 0)
-            return 1;
-    return 0;
-}
-
-static int env_copy(struct programs *p)
-{
-    size_t n = 0;
-
-    while (environ && environ[n])
-        n++;
-    p->env = calloc(n + 1, sizeof(*p->env));
-    if (!p->env)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        if (is_hidden(environ[i]))
-            continue;
-        p->env[p->n_env] = strdup(environ[i]);
-        if (!p->env[p->n_env])
-            return -1;
-        p->n_env++;
-    }
-    return 0;
-}
-
 static int programs_init(struct programs *p, struct stint_err *err)
 {
     p->worker = strdup(p->o.worker);
-    if (!p->worker || env_copy(p) < 0)
+    p->env = env_inherit();
+    if (!p->worker || !p->env)
         return err_set(err, STINT_NOMEM, "out of memory");
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return err_errno(err, "subreaper");
@@ -823,7 +604,7 @@ struct executor *program_executor_new(const struct executor_options *o,
 {
     static const struct executor_ops ops = {"program", programs_start,
                                             programs_stop, programs_tick,
-                                            programs_close, NULL};
+                                            programs_close, programs_output};
     struct programs *p = calloc(1, sizeof(*p));
 
     if (!p) {

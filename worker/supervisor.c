@@ -332,6 +332,20 @@ static void group_recover(stint_supervisor *s, struct script_caller *caller,
                  "to end", group, worker);
 }
 
+/* The dead worker leaves the fleet's registry; if it led, another may. */
+static void worker_forget(struct script_caller *caller, const char *worker)
+{
+    struct recovery r = {0};
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, worker);
+    args_add_str(&a, "{}");
+    args_add_str(&a, "0");
+    script_call(caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, on_recovered, &r);
+    caller->store->ops->wait(caller->store);
+    args_close(&a);
+}
+
 static void life_recover(stint_supervisor *s, const struct life *l,
                          const char *how)
 {
@@ -352,6 +366,7 @@ static void life_recover(stint_supervisor *s, const struct life *l,
         script_caller_init(&caller, store, s->o.name_space);
         for (int i = 0; hello_line(l, 'G', i, group, sizeof(group)); i++)
             group_recover(s, &caller, group, worker, evidence);
+        worker_forget(&caller, worker);
     }
     if (store != NULL)
         store->ops->close(store);

@@ -2,25 +2,36 @@
 /* Templates: an element is a row of literals and placeholders. The same walk
  * checks a configuration and fills a run's argv, so that what was accepted
  * can be filled. No shell is anywhere near, so nothing is quoted. */
+#define _GNU_SOURCE /* environ */
 #include "template.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "err.h"
 #include "executor.h"
 #include "limits.h"
+#include "task.h"
+#include "time_text.h"
+
+#define NAME_BYTES_MAX 1600 /* of a variable or a parent in a template */
+#define ENV_OWN        8    /* variables of ours */
 
 enum token_kind { TOKEN_END, TOKEN_LITERAL, TOKEN_ARGS, TOKEN_ARG, TOKEN_VAR,
-                  TOKEN_BAD };
+                  TOKEN_RESULT, TOKEN_STATUS, TOKEN_BAD };
 
 struct token {
     enum token_kind kind;
     const char *text; /* the literal, or what is between the braces */
     size_t len;
     size_t index;     /* of {args.N} */
+    const char *name; /* of a variable, or a parent's ID */
+    size_t name_len;
 };
 
 struct argv {
@@ -44,6 +55,39 @@ static enum token_kind token_index_read(struct token *t)
     return TOKEN_ARG;
 }
 
+/* parents.ID.result or parents.ID.status; an ID may contain dots, also these
+ * words. */
+static enum token_kind token_parent_read(struct token *t)
+{
+    static const char result[] = ".result", status[] = ".status";
+    const size_t prefix = strlen("parents."), suffix = strlen(result);
+    const char *end = t->text + t->len - suffix;
+
+    if (t->len <= prefix + suffix)
+        return TOKEN_BAD;
+    t->name = t->text + prefix;
+    t->name_len = t->len - prefix - suffix;
+    if (!task_ref_is_valid(t->name, t->name_len))
+        return TOKEN_BAD;
+    if (memcmp(end, result, suffix) == 0)
+        return TOKEN_RESULT;
+    return memcmp(end, status, suffix) == 0 ? TOKEN_STATUS : TOKEN_BAD;
+}
+
+static enum token_kind token_var_read(struct token *t)
+{
+    t->name = t->text + 5;
+    t->name_len = t->len - 5;
+    return t->name_len < NAME_BYTES_MAX ? TOKEN_VAR : TOKEN_BAD;
+}
+
+static int token_begins(const struct token *t, const char *word)
+{
+    size_t len = strlen(word);
+
+    return t->len > len && memcmp(t->text, word, len) == 0;
+}
+
 /* Reads the token at *p and moves on. */
 static enum token_kind token_read(const char **p, struct token *t)
 {
@@ -64,10 +108,12 @@ static enum token_kind token_read(const char **p, struct token *t)
     *p = s + t->len + 2;
     if (t->len == 4 && memcmp(t->text, "args", 4) == 0)
         return t->kind = TOKEN_ARGS;
-    if (t->len > 5 && memcmp(t->text, "args.", 5) == 0)
+    if (token_begins(t, "args."))
         return t->kind = token_index_read(t);
-    if (t->len > 5 && memcmp(t->text, "vars.", 5) == 0)
-        return t->kind = TOKEN_VAR;
+    if (token_begins(t, "vars."))
+        return t->kind = token_var_read(t);
+    if (token_begins(t, "parents."))
+        return t->kind = token_parent_read(t);
     return t->kind = TOKEN_BAD;
 }
 
@@ -79,8 +125,10 @@ static int element_check(const char *element, struct stint_err *err)
     while (token_read(&p, &t) != TOKEN_END)
         if (t.kind == TOKEN_BAD)
             return err_set(err, STINT_INVALID,
-                           "exec: \"%.100s\": only {args}, {args.N} and "
-                           "{vars.NAME} may stand in braces", element);
+                           "exec: \"%.50s\": only {args}, {args.N}, "
+                           "{vars.NAME}, {parents.ID.result} and "
+                           "{parents.ID.status} may stand in braces",
+                           element);
     return 0;
 }
 
@@ -127,11 +175,45 @@ static int value_add(struct buf *b, const json_t *value,
     return rc < 0 ? nomem(err) : 0;
 }
 
-static int token_add(struct buf *b, const struct token *t, const json_t *task,
-                     struct stint_err *err)
+/* The token's name as a key; NULL: nothing has it. */
+static const json_t *token_find(const struct token *t, const json_t *object)
 {
-    const json_t *args = json_object_get(task, "args");
-    char name[STINT_ERROR_LEN * 8];
+    char name[NAME_BYTES_MAX];
+
+    check(t->name_len < sizeof(name));
+    memcpy(name, t->name, t->name_len);
+    name[t->name_len] = '\0';
+    return json_object_get(object, name);
+}
+
+static int parent_add(struct buf *b, const struct token *t,
+                      const struct run *run, struct stint_err *err)
+{
+    const json_t *parent = token_find(t, run->parents);
+    const json_t *value;
+
+    if (t->kind == TOKEN_STATUS)
+        return value_add(b, json_object_get(parent, "status"), t, err);
+    value = json_object_get(parent, "result");
+    return value_add(b, parent && !value ? json_null() : value, t, err);
+}
+
+static int args_add(struct buf *b, const struct token *t, const json_t *args,
+                    struct stint_err *err)
+{
+    for (size_t i = 0; i < json_array_size(args); i++) {
+        if (i > 0 && buf_add(b, " ", 1) < 0)
+            return nomem(err);
+        if (value_add(b, json_array_get(args, i), t, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int token_add(struct buf *b, const struct token *t,
+                     const struct run *run, struct stint_err *err)
+{
+    const json_t *args = json_object_get(run->task, "args");
 
     switch (t->kind) {
     case TOKEN_LITERAL:
@@ -139,20 +221,13 @@ static int token_add(struct buf *b, const struct token *t, const json_t *task,
     case TOKEN_ARG:
         return value_add(b, json_array_get(args, t->index), t, err);
     case TOKEN_VAR:
-        if (t->len - 5 >= sizeof(name))
-            return err_set(err, STINT_INVALID, "a name in vars is too long");
-        memcpy(name, t->text + 5, t->len - 5);
-        name[t->len - 5] = '\0';
-        return value_add(b, json_object_get(json_object_get(task, "vars"),
-                                            name), t, err);
+        return value_add(b, token_find(t, json_object_get(run->task, "vars")),
+                         t, err);
+    case TOKEN_RESULT:
+    case TOKEN_STATUS:
+        return parent_add(b, t, run, err);
     case TOKEN_ARGS:
-        for (size_t i = 0; i < json_array_size(args); i++) {
-            if (i > 0 && buf_add(b, " ", 1) < 0)
-                return nomem(err);
-            if (value_add(b, json_array_get(args, i), t, err) < 0)
-                return -1;
-        }
-        return 0;
+        return args_add(b, t, args, err);
     case TOKEN_END:
     case TOKEN_BAD:
         break;
@@ -182,10 +257,10 @@ static int argv_add(struct argv *a, struct buf *b, struct stint_err *err)
     return 0;
 }
 
-static int args_expand(struct argv *a, struct buf *b, const json_t *task,
+static int args_expand(struct argv *a, struct buf *b, const struct run *run,
                        const struct token *t, struct stint_err *err)
 {
-    const json_t *args = json_object_get(task, "args");
+    const json_t *args = json_object_get(run->task, "args");
 
     for (size_t i = 0; i < json_array_size(args); i++)
         if (value_add(b, json_array_get(args, i), t, err) < 0 ||
@@ -195,16 +270,16 @@ static int args_expand(struct argv *a, struct buf *b, const json_t *task,
 }
 
 static int element_fill(struct argv *a, struct buf *b, const char *element,
-                        const json_t *task, struct stint_err *err)
+                        const struct run *run, struct stint_err *err)
 {
     const char *p = element;
     struct token t;
 
     token_read(&p, &t);
     if (t.kind == TOKEN_ARGS && *p == '\0')
-        return args_expand(a, b, task, &t, err);
+        return args_expand(a, b, run, &t, err);
     for (; t.kind != TOKEN_END; token_read(&p, &t))
-        if (token_add(b, &t, task, err) < 0)
+        if (token_add(b, &t, run, err) < 0)
             return -1;
     return argv_add(a, b, err);
 }
@@ -231,7 +306,7 @@ char **template_fill(const struct program *p, struct run *run,
 
     buf_init(&b, PAYLOAD_BYTES_MAX * 2);
     for (size_t i = 0; rc == 0 && p->argv[i]; i++)
-        rc = element_fill(&a, &b, p->argv[i], run->task, err);
+        rc = element_fill(&a, &b, p->argv[i], run, err);
     buf_close(&b);
     if (rc == 0 && (a.n == 0 || a.at[0][0] == '\0'))
         rc = err_set(err, STINT_INVALID, "exec: no program");
@@ -246,4 +321,96 @@ void template_free(char **argv)
     for (size_t i = 0; argv && argv[i]; i++)
         free(argv[i]);
     free(argv);
+}
+
+/* ---- The environment --------------------------------------------------- */
+
+/* Children must not reach Redis by accident, nor be taken for children of a
+ * worker above us. */
+static int env_is_hidden(const char *entry)
+{
+    static const char *const names[] = {
+        "STINT_URL=", "STINT_RUN_ID=", "STINT_WORKER=", "STINT_TASK_ID=",
+        "STINT_FENCE=", "STINT_ATTEMPT=", "STINT_FUNCTION=",
+        "STINT_DEADLINE=", "STINT_RESULT_FD="};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strncmp(entry, names[i], strlen(names[i])) == 0)
+            return 1;
+    return 0;
+}
+
+static size_t env_count(char *const *env)
+{
+    size_t n = 0;
+
+    while (env && env[n])
+        n++;
+    return n;
+}
+
+char **env_inherit(void)
+{
+    size_t n = env_count(environ), to = 0;
+    char **env = calloc(n + 1, sizeof(*env));
+
+    for (size_t i = 0; env && i < n; i++) {
+        if (env_is_hidden(environ[i]))
+            continue;
+        env[to] = strdup(environ[i]);
+        if (!env[to++]) {
+            template_free(env);
+            return NULL;
+        }
+    }
+    return env;
+}
+
+static char *env_entry(const char *name, const char *value)
+{
+    size_t len = strlen(name) + strlen(value) + 2;
+    char *s = malloc(len);
+
+    if (s)
+        snprintf(s, len, "%s=%s", name, value);
+    return s;
+}
+
+/* Ours first, so that a look into /proc finds them early. */
+char **env_fill(char *const *inherited, const char *worker,
+                const char *run_entry, const struct run *run)
+{
+    size_t n = env_count(inherited);
+    char **env = calloc(ENV_OWN + n + 1, sizeof(*env));
+    char fence[24], attempt[16], deadline[TIME_TEXT_LEN];
+    int ok = 1;
+
+    if (!env)
+        return NULL;
+    snprintf(fence, sizeof(fence), "%" PRIu64, run->fence);
+    snprintf(attempt, sizeof(attempt), "%d", run->attempt);
+    time_text_write(run->deadline_wall_ms, deadline);
+    env[0] = strdup(run_entry);
+    env[1] = env_entry("STINT_WORKER", worker);
+    env[2] = env_entry("STINT_TASK_ID", run->id);
+    env[3] = env_entry("STINT_FENCE", fence);
+    env[4] = env_entry("STINT_ATTEMPT", attempt);
+    env[5] = env_entry("STINT_FUNCTION", run->function);
+    env[6] = env_entry("STINT_DEADLINE", deadline);
+    env[7] = env_entry("STINT_RESULT_FD", "3");
+    for (size_t i = 0; i < ENV_OWN; i++)
+        ok &= env[i] != NULL;
+    if (n > 0)
+        memcpy(env + ENV_OWN, inherited, n * sizeof(*env));
+    if (ok)
+        return env;
+    env_free(env);
+    return NULL;
+}
+
+void env_free(char **env)
+{
+    for (size_t i = 0; env && i < ENV_OWN; i++)
+        free(env[i]);
+    free(env);
 }

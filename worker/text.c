@@ -2,12 +2,17 @@
 /* Runs write what they like; people and Redis get valid UTF-8. */
 #include "text.h"
 
+#include <assert.h>
 #include <jansson.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "buf.h"
+#include "limits.h"
 
-/* Bytes of the valid character at s, 0: none (RFC 3629). */
-static size_t char_len(const unsigned char *s, size_t len)
+/* Bytes of the character that begins at s, 0: none does (RFC 3629). If it is
+ * more than len, the bytes that are there are right. */
+static size_t char_size(const unsigned char *s, size_t len)
 {
     unsigned char low = 0x80, high = 0xBF;
     size_t n;
@@ -19,8 +24,6 @@ static size_t char_len(const unsigned char *s, size_t len)
     if (s[0] < 0xC2 || s[0] > 0xF4)
         return 0;
     n = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
-    if (len < n)
-        return 0;
     if (s[0] == 0xE0)
         low = 0xA0;
     else if (s[0] == 0xED)
@@ -29,12 +32,29 @@ static size_t char_len(const unsigned char *s, size_t len)
         low = 0x90;
     else if (s[0] == 0xF4)
         high = 0x8F;
-    if (s[1] < low || s[1] > high)
+    if (len > 1 && (s[1] < low || s[1] > high))
         return 0;
-    for (size_t i = 2; i < n; i++)
+    for (size_t i = 2; i < n && i < len; i++)
         if ((s[i] & 0xC0) != 0x80)
             return 0;
     return n;
+}
+
+/* How many bytes, in eights, are ASCII and not NUL: most text is, and whoever
+ * floods us must not cost more than the reading of it. */
+static size_t ascii_len(const unsigned char *s, size_t len)
+{
+    const uint64_t ones = 0x0101010101010101, highs = ones << 7;
+    size_t i = 0;
+    uint64_t word;
+
+    for (; len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, s + i, sizeof(word));
+        /* The difference has a high bit in a byte that was 0. */
+        if ((word | (word - ones)) & highs)
+            break;
+    }
+    return i;
 }
 
 int text_clean(struct buf *to, const char *s, size_t len)
@@ -43,9 +63,11 @@ int text_clean(struct buf *to, const char *s, size_t len)
     size_t from = 0, i = 0;
 
     while (i < len) {
-        size_t n = char_len(u + i, len - i);
+        size_t n = ascii_len(u + i, len - i);
 
-        if (n > 0) {
+        if (n == 0)
+            n = char_size(u + i, len - i);
+        if (n > 0 && n <= len - i) {
             i += n;
             continue;
         }
@@ -67,13 +89,24 @@ size_t text_cut(const char *s, size_t len, size_t max)
     return max;
 }
 
-int text_is_json(const char *s, size_t len)
+size_t text_open(const char *s, size_t len)
 {
-    json_t *value = json_loadb(
-        s, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    for (size_t n = 1; n < 4 && n <= len; n++)
+        if (char_size((const unsigned char *)s + len - n, n) > n)
+            return n;
+    return 0;
+}
 
+const char *text_result_fault(const char *s, size_t len)
+{
+    static_assert(RESULT_BYTES_MAX == 262144, "the text below says it");
+    json_t *value;
+
+    if (len > RESULT_BYTES_MAX)
+        return "the result is larger than 262144 bytes";
+    value = json_loadb(s, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     if (!value)
-        return 0;
+        return "the result is no JSON";
     json_decref(value);
-    return 1;
+    return NULL;
 }

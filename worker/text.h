@@ -13,7 +13,11 @@ struct buf;
 int text_clean(struct buf *to, const char *s, size_t len);
 /* The length, at most max, at which valid UTF-8 may be cut. */
 size_t text_cut(const char *s, size_t len, size_t max);
-/* Whether it is one JSON value without duplicate keys. */
-int text_is_json(const char *s, size_t len);
+/* How many bytes at the end of s begin a character whose rest is not there
+ * yet: 0 to 3. What is before them can be cleaned, whatever follows. */
+size_t text_open(const char *s, size_t len);
+/* Why it cannot be a run's result, a constant; NULL: it is one JSON value
+ * without duplicate keys, of at most RESULT_BYTES_MAX bytes. */
+const char *text_result_fault(const char *s, size_t len);
 
 #endif

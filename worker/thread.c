@@ -136,12 +136,11 @@ static int result_refuse(stint_run *r, const char *why)
 int stint_run_set_result(stint_run *r, const char *json)
 {
     size_t len = strlen(json);
+    const char *why = text_result_fault(json, len);
     char *copy;
 
-    if (len > RESULT_BYTES_MAX)
-        return result_refuse(r, "the result is too big");
-    if (!text_is_json(json, len))
-        return result_refuse(r, "the result is no JSON");
+    if (why)
+        return result_refuse(r, why);
     copy = malloc(len + 1);
     if (!copy)
         return result_refuse(r, "out of memory");

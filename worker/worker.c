@@ -256,11 +256,37 @@ static void worker_tick_starts(struct worker *w)
     }
 }
 
-/* Feeds the hungry groups, each in proportion to its weight. */
+/* Shares out slots to hungry groups, over time in proportion to their weights:
+ * each slot goes to the one with the most credit, which all of them pay back
+ * to the others. */
+static void worker_share(struct worker *w, int slots)
+{
+    for (int i = 0; i < w->n_groups; i++)
+        w->groups[i].share = 0;
+    for (; slots > 0; slots--) {
+        struct worker_group *best = NULL;
+        int total = 0;
+        for (int i = 0; i < w->n_groups; i++) {
+            struct worker_group *g = &w->groups[i];
+            if (!g->hungry || !worker_is_ready(g) ||
+                g->share == BATCH_TASKS_MAX)
+                continue;
+            g->credit += g->weight;
+            total += g->weight;
+            if (best == NULL || g->credit > best->credit)
+                best = g;
+        }
+        if (best == NULL)
+            break;
+        best->credit -= total;
+        best->share++;
+    }
+}
+
 static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
-    int weights = 0;
+    int hungry = 0;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
         if (now_ms >= g->due_mono_ms) {
@@ -269,20 +295,18 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
         }
         next = min64(next, g->due_mono_ms);
         if (g->hungry && worker_is_ready(g))
-            weights += g->weight;
+            hungry++;
     }
     int free_slots = w->disabled ? 0 : worker_free_slots(w);
     int prefetch =
         w->disabled ? 0 : w->prefetch - w->held[HELD_ASSIGNED].n;
-    for (int i = 0; i < w->n_groups && weights > 0; i++) {
-        struct worker_group *g = &w->groups[(w->turn + i) % w->n_groups];
+    if (hungry > 0)
+        worker_share(w, free_slots);
+    for (int i = 0; i < w->n_groups && hungry > 0; i++) {
+        struct worker_group *g = &w->groups[i];
         if (!g->hungry || !worker_is_ready(g))
             continue;
-        int n = free_slots * g->weight / weights;
-        if (n == 0 && free_slots > 0)
-            n = 1;
-        if (n > BATCH_TASKS_MAX)
-            n = BATCH_TASKS_MAX;
+        int n = g->share;
         int p = prefetch > 0 && n == free_slots ? prefetch : 0;
         /* Full, but it was us that popped the marker: pass it on. Parts of
          * broadcasts need no slot. */
@@ -291,11 +315,9 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
             if (n + p == 0)
                 g->hungry = 1;
         }
-        weights -= g->weight;
         free_slots -= n;
         prefetch -= p;
     }
-    w->turn = (w->turn + 1) % w->n_groups;
     return next;
 }
 

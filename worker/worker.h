@@ -63,6 +63,8 @@ struct worker_group {
     char name[STINT_NAME_LEN + 1];
     struct worker *worker;
     int weight;              /* how often it was named */
+    int credit;              /* of its share of slots, see worker_share */
+    int share;               /* slots to be filled from it now */
     int hungry;              /* 1: there may be due work */
     int marker;              /* 1: we popped its marker and must pass it on */
     int cast;                /* 1: parts of broadcasts wait for us */
@@ -113,7 +115,6 @@ struct worker {
 
     struct worker_group *groups;  /* owned */
     int n_groups;
-    int turn;                     /* whose turn it is to be fed */
     struct held_list held[HELD_N];
     int n_held;
     int sending;                  /* reports and releases outstanding */

@@ -34,9 +34,19 @@ COMMAND_DECLARE(queue_task);
 COMMAND_DECLARE(task_status);
 COMMAND_DECLARE(list);
 COMMAND_DECLARE(wait);
+COMMAND_DECLARE(why);
+COMMAND_DECLARE(graph);
 COMMAND_DECLARE(stop_task);
+COMMAND_DECLARE(requeue_task);
+COMMAND_DECLARE(enable_task);
+COMMAND_DECLARE(disable_task);
+COMMAND_DECLARE(delete_task);
 COMMAND_DECLARE(worker);
 COMMAND_DECLARE(workers);
+COMMAND_DECLARE(disable);
+COMMAND_DECLARE(resume);
+COMMAND_DECLARE(terminate);
+COMMAND_DECLARE(kill);
 COMMAND_DECLARE(stats);
 COMMAND_DECLARE(cron);
 COMMAND_DECLARE(fsck);
@@ -154,6 +164,8 @@ struct progress {
 void progress_start(struct progress *p, size_t total);
 /* A stint_progress_fn; arg is the struct progress. */
 void progress_update(size_t done, size_t total, void *arg);
+/* The bar of one task that says itself how far it is. */
+void progress_percent(struct progress *p, double percent);
 void progress_end(struct progress *p);
 
 #endif

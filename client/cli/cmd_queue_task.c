@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* stint queue-task: one task from options, or a file of tasks. */
-#include "cli.h"
+/* stint queue-task: one task from options. queue_file.c does the files. */
+#include "queue_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -24,17 +22,30 @@ const char cmd_queue_task_usage[] =
     "  --repeats N           successful runs wanted; 0: without end (1)\n"
     "  --period S            from one start to the next (60)\n"
     "  --prevent-drift       keep to the grid of the start time\n"
+    "  --cronline EXPR       when to run, instead of the period; see stint\n"
+    "                        cron --help. Repeats without end then\n"
+    "  --timezone Z          of the cronline, an IANA name (UTC)\n"
     "  --retry-failed N      failures in a row tried again; -1: always (0)\n"
     "  --retry-delay S       before a retry (the period)\n"
     "  --retry-backoff X     factor for each further retry (1)\n"
     "  --retry-max-delay S   longest delay (3600)\n"
+    "  --max-crashes N       runs lost with their worker, then it has FAILED;\n"
+    "                        -1: tried always (3)\n"
+    "  --depends-on ID,...   run after these tasks; again for more. GROUP/ID\n"
+    "                        for one of another group\n"
+    "  --on-dependency W     what if one of them is not COMPLETED: fail, or\n"
+    "                        run all the same (fail)\n"
+    "  --broadcast           a run on every live worker of the group\n"
     "  --immediate           ahead of all due tasks of its priority\n"
     "  --priority N          -100 to 100, higher first (0)\n"
     "  --disabled            do not run until enabled\n"
     "  --result-ttl S        keep the ended task so long (86400)\n"
     "  --discard-results     keep no results\n"
+    "  --sync-output S       show the output every S seconds while it runs;\n"
+    "                        0: at the end only (0)\n"
     "  --file F              queue the tasks of this file (-: stdin), one\n"
-    "                        JSON object a line; all are checked first\n";
+    "                        JSON object a line; all are checked first. Tasks\n"
+    "                        may depend on those of later lines\n";
 
 /* ---- One task ---------------------------------------------------------- */
 
@@ -43,7 +54,10 @@ struct queue_options {
     const char *start_time, *stop_time;
     const char *timeout, *repeats, *period, *retry_failed, *retry_delay;
     const char *retry_backoff, *retry_max_delay, *priority, *result_ttl;
-    int prevent_drift, immediate, disabled, discard_results;
+    const char *cronline, *timezone, *max_crashes, *on_dependency;
+    const char *sync_output;
+    struct words depends_on;
+    int prevent_drift, immediate, disabled, discard_results, broadcast;
     const char *file;
 };
 
@@ -96,6 +110,28 @@ static void flag_set(json_t *o, const char *key, int on)
         json_object_set_new(o, key, json_true());
 }
 
+/* "a,b" and "c" become ["a", "b", "c"]. */
+static void list_set(json_t *o, const char *key, const struct words *words,
+                     struct stint_errors *errors)
+{
+    if (!words->n)
+        return;
+    json_t *list = json_array();
+    for (size_t i = 0; i < words->n; i++)
+        for (const char *p = words->at[i];; p++) {
+            size_t len = strcspn(p, ",");
+            json_t *word = json_stringn(p, len);
+            if (word)
+                json_array_append_new(list, word);
+            else
+                field_fail(errors, key, "not UTF-8");
+            p += len;
+            if (!*p)
+                break;
+        }
+    json_object_set_new(o, key, list);
+}
+
 static json_t *options_json(const struct queue_options *q,
                             struct stint_errors *errors)
 {
@@ -119,6 +155,13 @@ static json_t *options_json(const struct queue_options *q,
     flag_set(o, "disabled", q->disabled);
     number_set(o, "result_ttl", q->result_ttl, errors);
     flag_set(o, "discard_results", q->discard_results);
+    text_set(o, "cronline", q->cronline, errors);
+    text_set(o, "timezone", q->timezone, errors);
+    number_set(o, "max_crashes", q->max_crashes, errors);
+    list_set(o, "depends_on", &q->depends_on, errors);
+    text_set(o, "on_dependency", q->on_dependency, errors);
+    flag_set(o, "broadcast", q->broadcast);
+    number_set(o, "sync_output", q->sync_output, errors);
     return o;
 }
 
@@ -192,6 +235,18 @@ static void answer_json(const char *id, const struct stint_errors *errors)
     putchar('\n');
 }
 
+/* The field that Redis refused, if err tells: an id that is there, or what a
+ * task depends on ("depends_on: …", also behind the task's id). */
+static void error_field(struct stint_errors *errors,
+                        const struct stint_err *err)
+{
+    const char *at = depends_on_find(err);
+    if (err->code == STINT_EXISTS)
+        field_fail(errors, "id", err->text[0] ? err->text : "already there");
+    else if (at)
+        field_fail(errors, "depends_on", at);
+}
+
 /* Refused, or not possible at all. */
 static int task_refused(const struct common *common,
                         const struct stint_errors *errors,
@@ -222,9 +277,7 @@ static int task_queue(const struct common *common, const stint_task *task)
         else
             puts(stint_task_id(task));
     } else {
-        if (err.code == STINT_EXISTS)
-            field_fail(&errors, "id", err.text[0] ? err.text
-                                                  : "already there");
+        error_field(&errors, &err);
         status = task_refused(common, &errors, &err);
         if (err.code == STINT_UNKNOWN)
             message("to be sure, queue it again with --id %s",
@@ -245,359 +298,6 @@ static int task_run(const struct common *common, struct queue_options *q)
         return task_refused(common, &errors, &err);
     int status = task_queue(common, task);
     stint_task_free(task);
-    return status;
-}
-
-/* ---- A file of tasks --------------------------------------------------- */
-
-enum { CHUNK = 10000, ASKED_AT_ONCE = 500, BAD_SHOWN = 20 };
-
-/* An explicit id met before, by two hashes. */
-struct seen {
-    uint64_t a, b;
-    size_t line; /* 0: free */
-};
-
-/* An explicit id that Redis has to be asked about. */
-struct asked {
-    size_t line;
-    char id[STINT_ID_LEN + 1];
-    char group[STINT_NAME_LEN + 1];
-};
-
-struct bulk {
-    const struct common *common;
-    const char *name; /* of the file, for messages */
-    FILE *file;
-    stint *s; /* opened when first needed */
-    char *text;
-    size_t room;
-    size_t line;  /* number of the line in text */
-    size_t lines; /* that hold a task */
-    size_t bad, last_bad;
-    struct seen *seen;
-    size_t n_seen, seen_room; /* a power of two */
-    struct asked *asked;
-    size_t n_asked;
-    struct progress progress;
-};
-
-static void line_bad(struct bulk *b, size_t line, const char *field,
-                     const char *text)
-{
-    if (b->last_bad != line) {
-        b->bad++;
-        b->last_bad = line;
-    }
-    if (b->bad > BAD_SHOWN)
-        return;
-    if (field)
-        message("%s:%zu: %s: %s", b->name, line, field, text);
-    else
-        message("%s:%zu: %s", b->name, line, text);
-}
-
-/* The next line that is not blank, in b->text; its length, or -1 at the end
- * or when reading failed. */
-static ssize_t line_next(struct bulk *b)
-{
-    ssize_t len;
-    while ((len = getline(&b->text, &b->room, b->file)) >= 0) {
-        b->line++;
-        while (len && strchr(" \t\r\n", b->text[len - 1]) && b->text[len - 1])
-            len--;
-        b->text[len] = 0;
-        if (len && strspn(b->text, " \t") != (size_t)len)
-            return len;
-    }
-    return -1;
-}
-
-static void seen_put(struct seen *table, size_t room, const struct seen *one)
-{
-    size_t i = (size_t)one->a & (room - 1);
-    while (table[i].line)
-        i = (i + 1) & (room - 1);
-    table[i] = *one;
-}
-
-static void seen_grow(struct bulk *b)
-{
-    size_t room = b->seen_room ? 2 * b->seen_room : 1024;
-    struct seen *table = memory_new(room, sizeof *table);
-    for (size_t i = 0; i < b->seen_room; i++)
-        if (b->seen[i].line)
-            seen_put(table, room, &b->seen[i]);
-    free(b->seen);
-    b->seen = table;
-    b->seen_room = room;
-}
-
-static uint64_t text_hash(uint64_t h, const char *text, uint64_t factor)
-{
-    do {
-        h = (h ^ (unsigned char)*text) * factor;
-        h ^= h >> 29;
-    } while (*text++);
-    return h;
-}
-
-/* The line where this id of this group was met before; 0: it is new. */
-static size_t seen_add(struct bulk *b, const char *group, const char *id)
-{
-    if (4 * (b->n_seen + 1) > 3 * b->seen_room)
-        seen_grow(b);
-    struct seen one = {.line = b->line};
-    one.a = text_hash(text_hash(0x9e3779b97f4a7c15u, group, 0x100000001b3u),
-                      id, 0x100000001b3u);
-    one.b = text_hash(text_hash(0xc2b2ae3d27d4eb4fu, group,
-                                0xff51afd7ed558ccdu),
-                      id, 0xff51afd7ed558ccdu);
-    size_t i = (size_t)one.a & (b->seen_room - 1);
-    for (; b->seen[i].line; i = (i + 1) & (b->seen_room - 1))
-        if (b->seen[i].a == one.a && b->seen[i].b == one.b)
-            return b->seen[i].line;
-    b->seen[i] = one;
-    b->n_seen++;
-    return 0;
-}
-
-static int bulk_open(struct bulk *b)
-{
-    int status = EXIT_DONE;
-    if (!b->s)
-        b->s = common_open(b->common, &status);
-    return status;
-}
-
-/* Asks for all waiting ids of the group of the `first`. */
-static int group_ask(struct bulk *b, size_t first)
-{
-    struct asked *rows = b->asked;
-    const char *ids[ASKED_AT_ONCE] = {0};
-    size_t of[ASKED_AT_ONCE] = {0};
-    unsigned char exists[ASKED_AT_ONCE] = {0};
-    struct stint_err err = {0};
-    size_t n = 0;
-    for (size_t i = first; i < b->n_asked; i++)
-        if (rows[i].line && !strcmp(rows[i].group, rows[first].group)) {
-            of[n] = i;
-            ids[n++] = rows[i].id;
-        }
-    if (stint_ids_exist(b->s, rows[first].group, ids, n, exists, &err))
-        return error_print(&err);
-    for (size_t i = 0; i < n; i++) {
-        if (exists[i])
-            line_bad(b, rows[of[i]].line, "id", "already there");
-        if (of[i] != first)
-            rows[of[i]].line = 0;
-    }
-    return EXIT_DONE;
-}
-
-static int ids_ask(struct bulk *b)
-{
-    int status = b->n_asked ? bulk_open(b) : EXIT_DONE;
-    for (size_t i = 0; !status && i < b->n_asked; i++)
-        if (b->asked[i].line)
-            status = group_ask(b, i);
-    b->n_asked = 0;
-    return status;
-}
-
-/* Has the object of this line the key "id"? */
-static bool line_has_id(const char *text, size_t len)
-{
-    json_error_t error;
-    json_t *o = json_loadb(text, len, JSON_ALLOW_NUL, &error);
-    json_t *id = json_object_get(o, "id");
-    bool has = id && !json_is_null(id);
-    json_decref(o);
-    return has;
-}
-
-static int id_check(struct bulk *b, const stint_task *task)
-{
-    const char *id = stint_task_id(task), *group = stint_task_group(task);
-    size_t before = seen_add(b, group, id);
-    if (before) {
-        char text[64];
-        snprintf(text, sizeof text, "the same as on line %zu", before);
-        line_bad(b, b->line, "id", text);
-        return EXIT_DONE;
-    }
-    struct asked *a = &b->asked[b->n_asked++];
-    a->line = b->line;
-    snprintf(a->id, sizeof a->id, "%s", id);
-    snprintf(a->group, sizeof a->group, "%s", group);
-    return b->n_asked == ASKED_AT_ONCE ? ids_ask(b) : EXIT_DONE;
-}
-
-static stint_task *line_task(struct bulk *b, size_t len)
-{
-    struct stint_errors errors = {0};
-    struct stint_err err = {0};
-    stint_task *task = stint_task_from_json(b->text, len, &errors, &err);
-    if (task)
-        return task;
-    for (size_t i = 0; i < errors.n; i++)
-        line_bad(b, b->line, errors.at[i].field, errors.at[i].text);
-    if (!errors.n)
-        line_bad(b, b->line, NULL,
-                 err.text[0] ? err.text : stint_code_text(err.code));
-    return NULL;
-}
-
-/* Pass 1: every line, nothing queued. */
-static int file_check(struct bulk *b)
-{
-    ssize_t len;
-    int status = EXIT_DONE;
-    while (!status && (len = line_next(b)) >= 0) {
-        stint_task *task = line_task(b, (size_t)len);
-        b->lines++;
-        if (task && line_has_id(b->text, (size_t)len))
-            status = id_check(b, task);
-        if (task)
-            stint_task_free(task);
-    }
-    if (!status && ferror(b->file)) {
-        message("%s: cannot be read", b->name);
-        return EXIT_USAGE;
-    }
-    if (!status)
-        status = ids_ask(b);
-    if (b->bad > BAD_SHOWN)
-        message("%s: %zu more bad lines", b->name, b->bad - BAD_SHOWN);
-    if (b->bad)
-        message("%s: nothing was queued", b->name);
-    return !status && b->bad ? EXIT_USAGE : status;
-}
-
-static void id_print(const struct bulk *b, const stint_task *task)
-{
-    if (b->common->json) {
-        struct json_out j = {false};
-        json_open(&j, NULL, '{');
-        json_text(&j, "id", stint_task_id(task));
-        json_shut(&j, '}');
-        putchar('\n');
-    } else
-        puts(stint_task_id(task));
-}
-
-/* Queues a chunk; lines[i] is the line of tasks[i]. */
-static int chunk_queue(struct bulk *b, stint_task *const *tasks,
-                       const size_t *lines, size_t n)
-{
-    struct stint_err err = {0};
-    size_t done = 0, bad = n;
-    int rc = stint_queue_tasks(b->s, tasks, n, &done, &bad, progress_update,
-                               &b->progress, &err);
-    if (!rc)
-        done = n;
-    for (size_t i = 0; i < done && i < n; i++)
-        id_print(b, tasks[i]);
-    b->progress.base += done;
-    if (!rc)
-        return EXIT_DONE;
-    progress_end(&b->progress);
-    if (err.code == STINT_EXISTS && bad < n)
-        line_bad(b, lines[bad], "id",
-                 err.text[0] ? err.text : "already there");
-    int status = error_print(&err);
-    message("%s: %zu of %zu tasks were queued; exit status %d", b->name,
-            b->progress.base, b->lines, status);
-    if (err.code == STINT_UNKNOWN)
-        message("%s: tasks after these may have been queued too", b->name);
-    return status;
-}
-
-/* Pass 2: the same lines again, a chunk at a time. */
-static int file_queue(struct bulk *b)
-{
-    stint_task **tasks = memory_new(CHUNK, sizeof *tasks);
-    size_t *lines = memory_new(CHUNK, sizeof *lines);
-    int status = bulk_open(b);
-    bool more = true;
-    b->line = 0;
-    progress_start(&b->progress, b->lines);
-    while (!status && more) {
-        size_t n = 0;
-        while (n < CHUNK && !status) {
-            ssize_t len = line_next(b);
-            more = len >= 0;
-            if (!more)
-                break;
-            lines[n] = b->line;
-            tasks[n] = line_task(b, (size_t)len);
-            if (tasks[n])
-                n++;
-            else /* the file changed meanwhile */
-                status = EXIT_USAGE;
-        }
-        if (!status && n)
-            status = chunk_queue(b, tasks, lines, n);
-        else if (status)
-            message("%s: %zu of %zu tasks were queued", b->name,
-                    b->progress.base, b->lines);
-        for (size_t i = 0; i < n; i++)
-            stint_task_free(tasks[i]);
-    }
-    progress_end(&b->progress);
-    free(lines);
-    free(tasks);
-    return status;
-}
-
-/* What cannot be read twice is copied. */
-static FILE *file_twice(FILE *from)
-{
-    struct stat st;
-    if (from != stdin && !fstat(fileno(from), &st) && S_ISREG(st.st_mode))
-        return from;
-    FILE *copy = tmpfile();
-    char part[65536];
-    size_t n = 0;
-    while (copy && (n = fread(part, 1, sizeof part, from)) > 0)
-        if (fwrite(part, 1, n, copy) != n)
-            break;
-    bool good = copy && !n && !ferror(from) && !fflush(copy);
-    int e = errno;
-    if (from != stdin)
-        fclose(from);
-    if (good) {
-        rewind(copy);
-        return copy;
-    }
-    if (copy)
-        fclose(copy);
-    errno = e;
-    return NULL;
-}
-
-static int file_run(const struct common *common, const char *path)
-{
-    bool is_stdin = !strcmp(path, "-");
-    struct bulk b = {.common = common, .name = is_stdin ? "stdin" : path};
-    FILE *from = is_stdin ? stdin : fopen(path, "re");
-    if (from)
-        b.file = file_twice(from);
-    if (!b.file) {
-        message("%s: %s", b.name, strerror(errno));
-        return EXIT_USAGE;
-    }
-    b.asked = memory_new(ASKED_AT_ONCE, sizeof *b.asked);
-    int status = file_check(&b);
-    free(b.seen);
-    free(b.asked);
-    b.seen = NULL;
-    rewind(b.file);
-    if (!status && b.lines)
-        status = file_queue(&b);
-    stint_close(b.s);
-    free(b.text);
-    fclose(b.file);
     return status;
 }
 
@@ -638,6 +338,13 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         {"disabled", OPTION_FLAG, &q.disabled},
         {"result-ttl", OPTION_TEXT, &q.result_ttl},
         {"discard-results", OPTION_FLAG, &q.discard_results},
+        {"cronline", OPTION_TEXT, &q.cronline},
+        {"timezone", OPTION_TEXT, &q.timezone},
+        {"max-crashes", OPTION_TEXT, &q.max_crashes},
+        {"depends-on", OPTION_WORDS, &q.depends_on},
+        {"on-dependency", OPTION_TEXT, &q.on_dependency},
+        {"broadcast", OPTION_FLAG, &q.broadcast},
+        {"sync-output", OPTION_TEXT, &q.sync_output},
         {"file", OPTION_TEXT, &q.file},
     };
     int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
@@ -648,7 +355,8 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
     if (status < 0 && q.file && has_task_option(&q))
         status = usage_fail(c, "--file goes with no option of a task");
     if (status < 0)
-        status = q.file ? file_run(&common, q.file) : task_run(&common, &q);
+        status = q.file ? queue_file_run(&common, q.file) : task_run(&common, &q);
+    words_free(&q.depends_on);
     words_free(&common.words);
     return status;
 }

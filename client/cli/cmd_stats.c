@@ -12,6 +12,8 @@ const char cmd_stats_usage[] =
     X(due, "DUE")                                                              \
     X(unknown, "UNKNOWN")                                                      \
     X(disabled, "DISABLED")                                                    \
+    X(waiting, "WAITING")                                                      \
+    X(broadcasts, "BROADCASTS")                                                \
     X(assigned, "ASSIGNED")                                                    \
     X(running, "RUNNING")                                                      \
     X(completed, "COMPLETED")                                                  \

@@ -11,7 +11,9 @@ const char cmd_wait_usage[] =
     "  -                 read the ids from stdin, one a line\n"
     "  --timeout S       give up after so many seconds (never)\n"
     "  --group-name G    the group of the tasks (looked up in all)\n\n"
-    "Exit status 0 only if all tasks are COMPLETED.\n";
+    "On a terminal it shows how many have ended; of one task how far it says\n"
+    "it is, if its output (see queue-task --sync-output) has a percentage in\n"
+    "it. Exit status 0 only if all tasks are COMPLETED.\n";
 
 /* Words of stdin, one a line; each is the list's own copy. */
 static int ids_read(struct words *ids)
@@ -49,6 +51,66 @@ static int wait_end(bool json, size_t n, size_t other)
     return EXIT_FAILED;
 }
 
+/* ---- One task that says how far it is ------------------------------------ */
+
+/* The last "NN%" or "NN.N %" of a text; -1: there is none. */
+static double percent_last(const char *text)
+{
+    const char *sign = strrchr(text, '%');
+    while (sign) {
+        const char *end = sign;
+        if (end > text && end[-1] == ' ')
+            end--;
+        const char *from = end;
+        while (from > text && end - from < 8 && strchr("0123456789.", from[-1]))
+            from--;
+        char number[12];
+        double percent;
+        snprintf(number, sizeof number, "%.*s", (int)(end - from), from);
+        if (number_parse(number, &percent) && percent <= 100)
+            return percent;
+        do
+            sign = sign > text ? sign - 1 : NULL;
+        while (sign && *sign != '%');
+    }
+    return -1;
+}
+
+static void percent_show(stint *s, const char *group, const char *id,
+                         struct progress *p)
+{
+    struct stint_err ignored = {0}; /* the wait itself will tell */
+    struct stint_status *t =
+        stint_task_status(s, group, id, STINT_WITH_OUTPUT, &ignored);
+    if (t && t->output && !strcmp(t->status, "RUNNING"))
+        progress_percent(p, percent_last(t->output));
+    stint_status_free(t);
+}
+
+/* Like stint_wait for one task, with a look at it every now and then. */
+static int wait_watching(stint *s, const char *group, const char *id,
+                         double timeout_s, struct progress *p, size_t *other,
+                         struct stint_err *err)
+{
+    const double slice_s = 0.2;
+    double left_s = timeout_s;
+    for (;;) {
+        bool last = timeout_s >= 0 && left_s <= slice_s;
+        struct stint_err why = {0};
+        if (!stint_wait(s, group, &id, 1, last ? left_s : slice_s, NULL, NULL,
+                        other, &why))
+            return 0;
+        if (why.code != STINT_TIMEOUT || last) {
+            *err = why;
+            return -1;
+        }
+        left_s -= slice_s;
+        percent_show(s, group, id, p);
+    }
+}
+
+/* -------------------------------------------------------------------------- */
+
 static int wait_for(const struct common *common, const struct words *ids,
                     const char *group, double timeout_s)
 {
@@ -60,8 +122,11 @@ static int wait_for(const struct common *common, const struct words *ids,
     struct progress p;
     size_t other = 0;
     progress_start(&p, 0);
-    int rc = stint_wait(s, group, ids->at, ids->n, timeout_s, progress_update,
-                        &p, &other, &err);
+    int rc = p.on && ids->n == 1
+                 ? wait_watching(s, group, ids->at[0], timeout_s, &p, &other,
+                                 &err)
+                 : stint_wait(s, group, ids->at, ids->n, timeout_s,
+                              progress_update, &p, &other, &err);
     progress_end(&p);
     if (!rc)
         status = wait_end(common->json, ids->n, other);

@@ -19,13 +19,18 @@ const char cmd_worker_usage[] =
     "  --heartbeat S     seconds between signs of life (3)\n"
     "  --grace S         from SIGTERM to SIGKILL for a run (5)\n"
     "  --shutdown S      when stopping, wait so long for runs (30)\n"
+    "  --max-empty-runs N  end after N looks in a row, a heartbeat apart,\n"
+    "                    found nothing to do; 0: never (0)\n"
     "  --drain           end when nothing is due, scheduled or running\n"
+    "  --supervise       in a child process, made anew when it dies; Redis\n"
+    "                    hears at once how it died\n"
     "  --log-level L     error, warn, info or debug (info)\n\n"
     "SIGTERM or SIGINT: takes nothing new and finishes what runs; a\n"
     "second one gives everything back at once.\n";
 
 /* For the signal handler only. */
 static stint_worker *volatile signalled_worker;
+static stint_supervisor *volatile signalled_supervisor;
 
 static void signal_stop(int number)
 {
@@ -34,6 +39,8 @@ static void signal_stop(int number)
     stint_worker *w = signalled_worker;
     if (w)
         stint_worker_stop(w);
+    if (signalled_supervisor)
+        stint_supervisor_stop(signalled_supervisor);
     errno = e;
 }
 
@@ -97,6 +104,25 @@ static int worker_serve(const struct stint_worker_options *o)
     return status;
 }
 
+/* The same in a child process; its signal handler is ours. */
+static int worker_supervise(const struct stint_worker_options *o)
+{
+    struct stint_err err = {0};
+    stint_supervisor *s = stint_supervisor_new(o, &err);
+    if (!s)
+        return error_print(&err);
+    signalled_supervisor = s;
+    signals_set(signal_stop);
+    int status = EXIT_DONE;
+    if (stint_supervisor_run(s, &err))
+        status = error_print(&err);
+    signals_set(SIG_IGN);
+    signalled_supervisor = NULL;
+    stint_supervisor_free(s);
+    signals_set(SIG_DFL);
+    return status;
+}
+
 static int level_find(const char *name)
 {
     for (int i = 0; i < 4; i++)
@@ -108,8 +134,9 @@ static int level_find(const char *name)
 /* What was given, before defaults. */
 struct given {
     struct words groups;
-    int64_t concurrency, prefetch;
+    int64_t concurrency, prefetch, max_empty_runs;
     const char *level;
+    int supervise;
 };
 
 static int given_check(const struct command *c, const struct common *common,
@@ -124,6 +151,8 @@ static int given_check(const struct command *c, const struct common *common,
         return usage_fail(c, "--concurrency, --prefetch: too large");
     if (g->prefetch < 0)
         return usage_fail(c, "--prefetch: must be 0 or more");
+    if (g->max_empty_runs < 0 || g->max_empty_runs > INT_MAX)
+        return usage_fail(c, "--max-empty-runs: must be 0 or more");
     if (o->heartbeat_s < 0 || o->grace_s < 0 || o->shutdown_s < 0)
         return usage_fail(c, "--heartbeat, --grace, --shutdown: must be "
                              "over 0");
@@ -147,6 +176,8 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         {"grace", OPTION_NUMBER, &o.grace_s},
         {"shutdown", OPTION_NUMBER, &o.shutdown_s},
         {"drain", OPTION_FLAG, &o.drain},
+        {"max-empty-runs", OPTION_COUNT, &g.max_empty_runs},
+        {"supervise", OPTION_FLAG, &g.supervise},
         {"log-level", OPTION_TEXT, &g.level},
     };
     struct words groups = {0};
@@ -162,9 +193,10 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         o.groups = g.groups.n ? groups.at : NULL;
         o.concurrency = g.concurrency > 0 ? (int)g.concurrency : 0;
         o.prefetch = (int)g.prefetch;
+        o.max_empty_runs = (int)g.max_empty_runs;
         o.log = log_print;
         o.log_arg = &level;
-        status = worker_serve(&o);
+        status = g.supervise ? worker_supervise(&o) : worker_serve(&o);
     }
     for (size_t i = 0; i < groups.n; i++)
         free((void *)(uintptr_t)groups.at[i]);

@@ -2,13 +2,24 @@
 /* stint workers: the fleet. */
 #include "cli.h"
 
+#include <inttypes.h>
+
 const char cmd_workers_usage[] =
     "usage: stint workers [options]\n\n"
-    "Shows every worker as its last heartbeat left it.\n";
+    "Shows every worker as its last heartbeat left it. LOAD is that of its\n"
+    "host, averaged over a minute; SKEW is its host's clock less Redis's.\n"
+    "--json shows the functions it can run, too.\n";
+
+static const char *load_text(double load, char text[TIME_TEXT_LEN])
+{
+    snprintf(text, TIME_TEXT_LEN, "%.2f", load);
+    return text;
+}
 
 static void worker_json(const struct stint_worker_status *w)
 {
     struct json_out j = {false};
+    char text[TIME_TEXT_LEN];
     json_open(&j, NULL, '{');
     json_text(&j, "name", w->name);
     json_text(&j, "host", w->host);
@@ -20,6 +31,10 @@ static void worker_json(const struct stint_worker_status *w)
     json_text(&j, "version", w->version);
     json_time(&j, "started", w->started_ms);
     json_count(&j, "heartbeat_age_ms", w->heartbeat_age_ms);
+    json_text(&j, "shown", w->shown);
+    json_text(&j, "functions", w->functions);
+    json_value(&j, "load", w->load >= 0 ? load_text(w->load, text) : NULL);
+    json_count(&j, "skew_ms", w->skew_ms);
     json_shut(&j, '}');
     putchar('\n');
 }
@@ -39,6 +54,9 @@ static int row_add(const struct stint_worker_status *w, void *arg)
     table_add(t, w->status);
     table_add_count(t, w->running);
     table_add_count(t, w->concurrency);
+    table_add(t, w->load >= 0 ? load_text(w->load, text) : NULL);
+    snprintf(text, sizeof text, "%+" PRId64 " ms", w->skew_ms);
+    table_add(t, text);
     table_add(t, w->groups);
     table_add(t, w->host);
     table_add_count(t, w->pid);
@@ -51,8 +69,8 @@ static int row_add(const struct stint_worker_status *w, void *arg)
 static int workers_show(const struct common *common)
 {
     static const char *const heads[] = {
-        "NAME", "STATUS", "RUNNING", "OF",      "GROUPS",
-        "HOST", "PID",    "VERSION", "STARTED", "HEARTBEAT",
+        "NAME",   "STATUS", "RUNNING", "OF",      "LOAD",    "SKEW",
+        "GROUPS", "HOST",   "PID",     "VERSION", "STARTED", "HEARTBEAT",
     };
     int status = EXIT_DONE;
     stint *s = common_open(common, &status);

@@ -91,6 +91,19 @@ static const struct option_row *option_find(const struct option_row *rows,
     return NULL;
 }
 
+/* Tasks have a --group-name, workers a --group: whoever mixes them up means the
+ * other one. */
+static const struct option_row *option_synonym(const struct option_row *rows,
+                                               size_t n, const char *name,
+                                               size_t len)
+{
+    static const char *const pair[] = {"group", "group-name"};
+    for (size_t i = 0; i < 2; i++)
+        if (strlen(pair[i]) == len && !memcmp(pair[i], name, len))
+            return option_find(rows, n, pair[1 - i], strlen(pair[1 - i]));
+    return NULL;
+}
+
 /* One "--name[=value]", with the next word at hand. -1: go on. */
 static int option_take(const struct command *c, const struct option_row *row,
                        const char *word, const char *next, int *used_next)
@@ -140,6 +153,8 @@ int options_parse(const struct command *c, const struct option_row *rows,
             return usage_fail(c, "unknown option %s", word);
         size_t len = strcspn(word + 2, "=");
         const struct option_row *row = option_find(rows, n_rows, word + 2, len);
+        if (!row)
+            row = option_synonym(rows, n_rows, word + 2, len);
         if (!row)
             row = option_find(all, sizeof all / sizeof *all, word + 2, len);
         if (!row)

@@ -312,6 +312,7 @@ static void runs_json(struct json_out *j, const struct stint_status *t)
         json_value(j, "result", r->result);
         json_text(j, "output", r->output);
         json_text(j, "error", r->error);
+        json_value(j, "evidence", r->evidence);
         json_shut(j, '}');
     }
     json_shut(j, ']');

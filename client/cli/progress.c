@@ -23,19 +23,21 @@ void progress_start(struct progress *p, size_t total)
     p->started_s = now_s();
 }
 
+static const char full[] = "########################";
+enum { BAR = sizeof full - 1 };
+
 static void progress_draw(const struct progress *p, size_t done, size_t total,
                           double now)
 {
-    static const char full[] = "########################";
     double part = total ? (double)done / (double)total : 1;
     double past = now - p->started_s;
     double rate = past > 0 ? (double)(done - p->first) / past : 0;
     char eta[TIME_TEXT_LEN] = "-";
     if (rate > 0)
         age_text((int64_t)((double)(total - done) / rate) * 1000, eta);
-    int bar = (int)(part * (double)(sizeof full - 1));
+    int bar = (int)(part * BAR);
     fprintf(stderr, "\r[%.*s%*s] %zu/%zu %3d%% %.0f/s eta %s\x1b[K", bar, full,
-            (int)(sizeof full - 1) - bar, "", done, total, (int)(part * 100),
+            BAR - bar, "", done, total, (int)(part * 100),
             rate, eta);
     fflush(stderr);
 }
@@ -58,6 +60,20 @@ void progress_update(size_t done, size_t total, void *arg)
     p->drawn = true;
     p->drawn_s = now;
     progress_draw(p, done, total, now);
+}
+
+void progress_percent(struct progress *p, double percent)
+{
+    if (!p->on || percent < 0)
+        return;
+    if (percent > 100)
+        percent = 100;
+    int bar = (int)(percent / 100 * BAR);
+    fprintf(stderr, "\r[%.*s%*s] %.0f%%\x1b[K", bar, full, BAR - bar, "",
+            percent);
+    fflush(stderr);
+    p->drawn = true;
+    p->drawn_s = now_s();
 }
 
 void progress_end(struct progress *p)

@@ -183,6 +183,21 @@ group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err)
     return groups;
 }
 
+group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
+                                 struct stint_err *err)
+{
+    if (group == NULL)
+        return client_groups(s, n, err);
+    group_name *one = calloc(1, sizeof(*one));
+    if (one == NULL) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
+    snprintf(*one, sizeof(*one), "%s", group);
+    *n = 1;
+    return one;
+}
+
 /* ---- The handle --------------------------------------------------------- */
 
 static int client_connect(struct stint *s, const struct stint_options *o,

@@ -51,4 +51,8 @@ int client_register(struct stint *s, const char *group, struct stint_err *err);
 /* All groups, *n of them; free() them. NULL: err. */
 group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err);
 
+/* The same for the group asked for, or for all of them if that is NULL. */
+group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
+                                 struct stint_err *err);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A module for the system tests: C functions that take no time, a given time,
- * or fail. Loaded by workers with {"module": ".../noop.so"}. */
+ * fail, or crash. Loaded by workers with {"module": ".../noop.so"}. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -42,7 +43,17 @@ static int fail(stint_run *run, void *arg)
     return 1;
 }
 
+/* Takes the worker with it. */
+static int crash(stint_run *run, void *arg)
+{
+    (void)run;
+    (void)arg;
+    fputs("about to crash\n", stderr);
+    abort();
+}
+
 static const struct stint_function functions[] = {
+    {"crash", crash, NULL},
     {"noop", noop, NULL},
     {"sleep_ms", sleep_ms, NULL},
     {"fail", fail, NULL},

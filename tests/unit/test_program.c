@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "clock.h"
 #include "executor.h"
 #include "limits.h"
@@ -32,8 +33,9 @@ struct fixture {
     struct executor *e;
     int n_open, n_done;
     enum run_outcome outcome;
-    char *result, *output, *error;
+    char *result, *output, *error, *stderr_tail;
     size_t output_len;
+    struct run_result evidence; /* the numbers of it */
 };
 
 static void on_done(struct run *run, const struct run_result *r, void *arg)
@@ -44,7 +46,10 @@ static void on_done(struct run *run, const struct run_result *r, void *arg)
     free(f->result);
     free(f->output);
     free(f->error);
+    free(f->stderr_tail);
     f->outcome = r->outcome;
+    f->evidence = *r;
+    f->stderr_tail = r->stderr_tail ? strdup(r->stderr_tail) : NULL;
     f->result = r->result ? strndup(r->result, r->result_len) : NULL;
     f->output = strndup(r->output ? r->output : "", r->output_len);
     f->output_len = r->output_len;
@@ -91,6 +96,7 @@ static void teardown(struct fixture *f)
     free(f->result);
     free(f->output);
     free(f->error);
+    free(f->stderr_tail);
 }
 
 static void run_init(struct run *run, struct program *p, char **argv)
@@ -165,21 +171,31 @@ static void test_success(void **state)
     teardown(&f);
 }
 
-static void test_check(void **state)
+static void test_parents(void **state)
 {
-    static const char *const bad[] = {"{foo}", "{args.x}", "{args.}", "{",
-                                      "}", "a{args", "{vars.}", "{{args}}"};
-    char *argv[] = {(char *)"x", NULL, NULL};
-    struct program p = {argv, 0};
+    char *argv[] = {(char *)"echo", (char *)"{parents.g/a.1.result}",
+                    (char *)"{parents.g/a.1.status}", NULL};
+    char *none[] = {(char *)"echo", (char *)"{parents.a.1.result}", NULL};
+    struct fixture f;
+    struct program p;
+    struct run run;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        struct stint_err err = {STINT_OK, ""};
-
-        argv[1] = (char *)bad[i];
-        assert_int_equal(program_check(&p, &err), -1);
-        assert_int_equal(err.code, STINT_INVALID);
+    setup(&f);
+    for (int i = 0; i < 2; i++) {
+        run_init(&run, &p, i == 0 ? argv : none);
+        run.parents = json_pack("{s{sssi}}", "g/a.1", "status", "COMPLETED",
+                                "result", 17);
+        run_start(&f, &run);
+        event_base_dispatch(f.base);
+        json_decref(run.parents);
+        json_decref(run.task);
+        if (i == 0)
+            assert_string_equal(f.output, "17 COMPLETED\n");
     }
+    assert_int_equal(f.outcome, RUN_FAILED);
+    assert_string_equal(f.error, "parents.a.1.result is missing");
+    teardown(&f);
 }
 
 static void test_cannot_start(void **state)
@@ -228,37 +244,118 @@ static void test_status(void **state)
     teardown(&f);
 }
 
-static void test_timeout(void **state)
+static void test_evidence(void **state)
 {
     struct fixture f;
-    int64_t start, took;
 
     (void)state;
     setup(&f);
-    start = clock_mono_ms();
-    run_sh(&f, "trap '' TERM; while :; do sleep 1; done", 300);
-    took = clock_mono_ms() - start;
+    run_sh(&f, "echo out; printf 'one\ntwo\377\n' >&2; exit 3", 60000);
+    assert_int_equal(f.evidence.has_exit, 1);
+    assert_int_equal(f.evidence.exit_status, 3);
+    assert_string_equal(f.stderr_tail, "one\ntwo\xEF\xBF\xBD");
+    assert_true(f.evidence.max_rss_kb > 0);
+    /* 64 MB of it must be seen; what is less may be our own, from before. */
+    run_sh(&f, "head -c 64M /dev/zero | tail -c 64M >/dev/null; kill -9 $$",
+           60000);
+    assert_int_equal(f.evidence.has_exit, 2);
+    assert_int_equal(f.evidence.signal, SIGKILL);
+    assert_true(f.evidence.max_rss_kb > 60000);
+    assert_null(f.stderr_tail);
+    run_sh(&f, "seq 10000 >&2; echo garbage >&3", 60000);
+    assert_string_equal(f.error, "the result is no JSON");
+    assert_int_equal(f.evidence.has_exit, 1);
+    assert_int_equal(f.evidence.exit_status, 0);
+    assert_in_range(strlen(f.stderr_tail), 1990, 2000);
+    assert_string_equal(f.stderr_tail + strlen(f.stderr_tail) - 5, "10000");
+    run_sh(&f, "echo late >&2; sleep 100", 300);
     assert_int_equal(f.outcome, RUN_TIMEOUT);
-    assert_string_equal(f.error, "timeout after 0.3 s");
-    assert_in_range(took, 500, 1000);
+    assert_int_equal(f.evidence.has_exit, 2);
+    assert_int_equal(f.evidence.signal, SIGTERM);
+    assert_string_equal(f.stderr_tail, "late");
+    run_sh(&f, "echo fine >&2", 60000);
+    assert_int_equal(f.outcome, RUN_COMPLETED);
+    assert_int_equal(f.evidence.has_exit, 0);
+    assert_null(f.stderr_tail);
+    run_argv(&f, (char *[]){(char *)"/no/such/program", NULL}, 60000);
+    assert_int_equal(f.evidence.has_exit, 0); /* it never ran */
     teardown(&f);
 }
 
-static void test_flood(void **state)
+/* Runs it until its timeout; how long that took. Only the lower bound is
+ * sharp: the machine may be slow. */
+static int64_t run_until_timeout(struct fixture *f, const char *script,
+                                 int64_t timeout_ms)
 {
-    char *argv[] = {(char *)"yes", NULL};
+    int64_t start = clock_mono_ms(), took;
+
+    run_sh(f, script, timeout_ms);
+    took = clock_mono_ms() - start;
+    assert_int_equal(f->outcome, RUN_TIMEOUT);
+    assert_in_range(took, timeout_ms, 5000);
+    return took;
+}
+
+static void test_timeout(void **state)
+{
     struct fixture f;
-    int64_t start, took;
+    int64_t took;
 
     (void)state;
     setup(&f);
-    start = clock_mono_ms();
-    run_argv(&f, argv, 500);
-    took = clock_mono_ms() - start;
-    assert_int_equal(f.outcome, RUN_TIMEOUT);
-    assert_in_range(took, 500, 1000);
+    took = run_until_timeout(&f, "trap '' TERM; while :; do sleep 1; done",
+                             300);
+    assert_string_equal(f.error, "timeout after 0.3 s");
+    assert_true(took >= 500); /* after the grace */
+    assert_int_equal(f.evidence.signal, SIGKILL);
+    teardown(&f);
+}
+
+/* However much is printed, wherever to, SIGTERM comes in time and SIGKILL
+ * after the grace. */
+static void test_flood(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f);
+    run_until_timeout(&f, "exec yes", 300);
+    assert_int_equal(f.evidence.signal, SIGTERM);
     assert_true(f.output_len <= OUTPUT_BYTES_MAX);
-    assert_non_null(strstr(f.output, "y\n\n[output cut at "));
+    assert_int_equal(strncmp(f.output, "y\ny\n", 4), 0);
+    assert_non_null(strstr(f.output, "\ny\n[... "));
+    assert_non_null(strstr(f.output, " bytes cut ...]\ny\n"));
+    run_until_timeout(&f, "exec cat /dev/zero >&2", 300);
+    assert_int_equal(f.evidence.signal, SIGTERM);
+    run_until_timeout(&f, "exec yes >&3", 300);
+    assert_int_equal(f.evidence.signal, SIGTERM);
+    assert_null(f.result);
+    assert_true(run_until_timeout(&f, "trap '' TERM; yes >&2 & exec yes",
+                                  300) >= 500);
+    assert_int_equal(f.evidence.signal, SIGKILL);
+    teardown(&f);
+}
+
+static void test_flood_of_many(void **state)
+{
+    enum { N = 20 };
+    char *argv[] = {(char *)"yes", NULL};
+    static struct run runs[N];
+    struct fixture f;
+    struct program p;
+    int64_t start = clock_mono_ms();
+
+    (void)state;
+    setup(&f);
+    for (int i = 0; i < N; i++) {
+        run_init(&runs[i], &p, argv);
+        runs[i].timeout_ms = 300;
+        run_start(&f, &runs[i]);
+    }
+    event_base_dispatch(f.base);
+    assert_int_equal(f.n_done, N);
+    assert_int_equal(f.outcome, RUN_TIMEOUT);
+    assert_in_range(clock_mono_ms() - start, 300, 5000);
     teardown(&f);
 }
 
@@ -333,10 +430,68 @@ static void test_output(void **state)
     run_sh(&f, "head -c 200000 /dev/zero | tr '\\0' x", 60000);
     assert_int_equal(f.outcome, RUN_COMPLETED);
     assert_true(f.output_len <= OUTPUT_BYTES_MAX);
-    assert_non_null(strstr(f.output, "xx\n[output cut at "));
+    assert_non_null(strstr(f.output, "xx\n[... 134528 bytes cut ...]\nxx"));
+    run_sh(&f, "head -c 200000 /dev/zero | tr '\\0' x; echo '!clear!'", 60000);
+    assert_string_equal(f.output, "\n");
     run_sh(&f, "printf 'a\\377\\0\\303\\244\\303'", 60000);
     assert_string_equal(f.output, "a\xEF\xBF\xBD\xEF\xBF\xBD\xC3\xA4"
                                   "\xEF\xBF\xBD");
+    teardown(&f);
+}
+
+/* Loops until there is news, and returns them; the caller frees it. */
+static char *news_wait(struct fixture *f, struct run *run)
+{
+    struct buf text;
+
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    while (!f->e->ops->output(f->e, run, &text)) {
+        assert_int_equal(text.len, 0);
+        assert_non_null(run->slot);
+        event_base_loop(f->base, EVLOOP_ONCE);
+    }
+    assert_int_equal(f->e->ops->output(f->e, run, &text), 0);
+    return text.data ? text.data : strdup("");
+}
+
+/* The script waits for a file after each step, so that each is read alone. */
+static void test_output_so_far(void **state)
+{
+    static const char *const expected[] = {"a", "a\xC3\xA4", "new"};
+    char dir[] = "/tmp/stint-program-XXXXXX", path[64], script[400];
+    char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
+    struct fixture f;
+    struct program p;
+    struct run run;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(script, sizeof(script),
+             "wait_for() (while ! [ -e %s/$1 ]; do sleep 0.01; done);"
+             "printf 'a\\303'; wait_for 0; printf '\\244'; wait_for 1;"
+             "printf '!clear!new'; wait_for 2", dir);
+    setup(&f);
+    run_init(&run, &p, argv);
+    p.argv[2] = script;
+    f.n_open++;
+    f.e->ops->start(f.e, &run);
+    for (int i = 0; i < 3; i++) {
+        char *text = news_wait(&f, &run);
+
+        assert_string_equal(text, expected[i]);
+        free(text);
+        snprintf(path, sizeof(path), "%s/%d", dir, i);
+        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    }
+    event_base_dispatch(f.base);
+    assert_int_equal(f.outcome, RUN_COMPLETED);
+    assert_string_equal(f.output, "new");
+    assert_int_equal(f.e->ops->output(f.e, &run, NULL), 0); /* it is over */
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/%d", dir, i);
+        unlink(path);
+    }
+    rmdir(dir);
     teardown(&f);
 }
 
@@ -354,10 +509,16 @@ static void test_result(void **state)
     assert_int_equal(f.outcome, RUN_FAILED);
     run_sh(&f, "head -c 300000 /dev/zero | tr '\\0' 1 >&3", 60000);
     assert_int_equal(f.outcome, RUN_FAILED);
-    assert_string_equal(f.error, "the result is too big");
+    assert_string_equal(f.error, "the result is larger than 262144 bytes");
     run_sh(&f, "printf false >&3", 60000);
     assert_int_equal(f.outcome, RUN_COMPLETED);
     assert_string_equal(f.result, "false");
+    run_sh(&f, "echo '\"\"' >&3; exit 2", 60000); /* kept, though it failed */
+    assert_int_equal(f.outcome, RUN_FAILED);
+    assert_string_equal(f.result, "\"\"");
+    run_sh(&f, "printf '[1' >&3; exit 2", 60000);
+    assert_string_equal(f.error, "exit status 2");
+    assert_null(f.result);
     run_sh(&f, "true", 60000);
     assert_null(f.result);
     teardown(&f);
@@ -444,13 +605,23 @@ static void test_guard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_success),     cmocka_unit_test(test_check),
-        cmocka_unit_test(test_cannot_start), cmocka_unit_test(test_status),
-        cmocka_unit_test(test_timeout),     cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_stop), cmocka_unit_test(test_grandchildren),
-        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_output),
-        cmocka_unit_test(test_result),      cmocka_unit_test(test_big_stdin),
-        cmocka_unit_test(test_many),        cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_success),
+        cmocka_unit_test(test_parents),
+        cmocka_unit_test(test_cannot_start),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_flood_of_many),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_grandchildren),
+        cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_output_so_far),
+        cmocka_unit_test(test_result),
+        cmocka_unit_test(test_big_stdin),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_guard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,8 +159,27 @@ static int bad_result(stint_run *run, void *arg)
     return stint_run_set_result(run, "nonsense") == -1 ? 0 : 1;
 }
 
+static int big_result(stint_run *run, void *arg)
+{
+    char *text = malloc(RESULT_BYTES_MAX + 2);
+    int rc;
+
+    (void)arg;
+    memset(text, '1', RESULT_BYTES_MAX + 1);
+    text[RESULT_BYTES_MAX + 1] = '\0';
+    rc = stint_run_set_result(run, text);
+    free(text);
+    return rc == -1 ? 0 : 1;
+}
+
+static int any_result(stint_run *run, void *arg)
+{
+    return stint_run_set_result(run, arg);
+}
+
 static void test_ends(void **state)
 {
+    static const char *const small[] = {"0", "false", "\"\"", "null"};
     struct fixture f;
 
     (void)state;
@@ -177,6 +196,15 @@ static void test_ends(void **state)
     run_one(&f, bad_result, NULL, 60000);
     assert_int_equal(f.outcome, RUN_FAILED);
     assert_string_equal(f.error, "the result is no JSON");
+    run_one(&f, big_result, NULL, 60000);
+    assert_int_equal(f.outcome, RUN_FAILED);
+    assert_string_equal(f.error, "the result is larger than 262144 bytes");
+    for (size_t i = 0; i < sizeof(small) / sizeof(*small); i++) {
+        run_one(&f, any_result, (void *)(uintptr_t)small[i], 60000);
+        assert_int_equal(f.outcome, RUN_COMPLETED);
+        assert_string_equal(f.result, small[i]);
+    }
+    assert_null(f.e->ops->output); /* a function prints nothing of its own */
     teardown(&f);
 }
 

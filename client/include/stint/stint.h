@@ -202,6 +202,9 @@ struct stint_run_status {
     const char *result; /* JSON, NULL: none */
     const char *output; /* text, NULL: none */
     const char *error;  /* text, NULL: none */
+    const char *evidence; /* how it ended: JSON object of what was seen of
+                             exit_status, signal, max_rss_kb, stderr,
+                             worker_end; NULL: nothing */
 };
 
 /* A task as it is now. Owned by the library: free with stint_status_free. */

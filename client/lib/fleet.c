@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* The fleet: its workers as their last heartbeats left them, commands for
+ * them, and the counts of each group. */
+#include <hiredis/hiredis.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "client.h"
+#include "err.h"
+#include "limits.h"
+
+/* ---- A worker ------------------------------------------------------------ */
+
+static const char *record_text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s != NULL ? s : "";
+}
+
+static int64_t record_i64(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+/* A list of names, comma-separated. */
+static void names_join(struct buf *b, const json_t *names)
+{
+    size_t i;
+    const json_t *v;
+    buf_init(b, (STINT_NAME_LEN + 2) * FUNCTIONS_MAX);
+    json_array_foreach(names, i, v) {
+        if (!json_is_string(v))
+            continue;
+        if (b->len > 0)
+            (void)buf_add_str(b, ","); /* only for people: it may be short */
+        (void)buf_add_str(b, json_string_value(v));
+    }
+}
+
+/* A row of fleet_list. */
+struct worker_row {
+    const char *name; /* borrowed from the reply */
+    int64_t lease_end_ms;
+    json_t *record;
+};
+
+static size_t workers_first(const struct redisReply *list)
+{
+    return 4 + (size_t)reply_i64(list, 3);
+}
+
+/* Row at element i; worker_close it. */
+static void worker_read(struct worker_row *row, const struct redisReply *list,
+                        size_t i)
+{
+    size_t len;
+    row->name = reply_str(list, i, &len);
+    row->lease_end_ms = reply_i64(list, i + 1);
+    const char *record = reply_str(list, i + 2, &len);
+    row->record = json_loadb(record, len, 0, NULL);
+}
+
+static void worker_close(struct worker_row *row)
+{
+    json_decref(row->record);
+}
+
+static int worker_show(const struct worker_row *row, int64_t now_ms,
+                       stint_workers_fn fn, void *arg)
+{
+    const json_t *o = row->record, *load = json_object_get(o, "load");
+    struct buf groups, functions;
+    names_join(&groups, json_object_get(o, "groups"));
+    names_join(&functions, json_object_get(o, "functions"));
+    int64_t age = now_ms - (row->lease_end_ms - record_i64(o, "lease_ms"));
+    int dead = row->lease_end_ms < now_ms;
+    struct stint_worker_status w = {
+        .name = row->name,
+        .host = record_text(o, "host"),
+        .pid = record_i64(o, "pid"),
+        .groups = groups.data != NULL ? groups.data : "",
+        .status = dead ? "DEAD" : record_text(o, "status"),
+        .concurrency = record_i64(o, "concurrency"),
+        .running = record_i64(o, "running"),
+        .version = record_text(o, "version"),
+        .started_ms = record_i64(o, "started_ms"),
+        .heartbeat_age_ms = age > 0 ? age : 0,
+        .shown = record_text(o, "name"),
+        .functions = functions.data != NULL ? functions.data : "",
+        .load = json_is_number(load) ? json_number_value(load) : -1,
+        .skew_ms = record_i64(o, "skew_ms")};
+    int stop = fn(&w, arg);
+    buf_close(&groups);
+    buf_close(&functions);
+    return stop;
+}
+
+static struct redisReply *fleet_list(struct stint *s, struct stint_err *err)
+{
+    struct args a;
+    args_init(&a);
+    struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
+    args_close(&a);
+    return r;
+}
+
+int stint_workers(stint *s, stint_workers_fn fn, void *arg,
+                  struct stint_err *err)
+{
+    struct redisReply *r = fleet_list(s, err);
+    int stop = 0;
+    if (r == NULL)
+        return -1;
+    for (size_t i = workers_first(r); i + 2 < reply_n(r) && !stop; i += 3) {
+        struct worker_row row;
+        worker_read(&row, r, i);
+        stop = worker_show(&row, reply_i64(r, 0) / 1000, fn, arg);
+        worker_close(&row);
+    }
+    client_reply_free(r);
+    return 0;
+}
+
+/* ---- Commands ------------------------------------------------------------ */
+
+struct commanding {
+    struct stint *s;
+    const char *verb;
+    const struct stint_command_options *o;
+    stint_workers_fn fn;
+    void *arg;
+    const struct redisReply *list;
+    size_t at;   /* element of the list to go on with */
+    size_t told;
+    int deaf;    /* fn wants no more */
+};
+
+static int worker_fits(const struct worker_row *row,
+                       const struct stint_command_options *o)
+{
+    const json_t *groups = json_object_get(row->record, "groups"), *v;
+    size_t i;
+    if (o->worker != NULL && strcmp(o->worker, row->name) != 0 &&
+        strcmp(o->worker, record_text(row->record, "name")) != 0)
+        return 0;
+    if (o->group == NULL)
+        return 1;
+    json_array_foreach(groups, i, v) {
+        if (json_is_string(v) && strcmp(json_string_value(v), o->group) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* The next live workers that fit, by their elements of the list; how many. */
+static size_t command_pick(struct commanding *c, size_t *rows)
+{
+    int64_t now_ms = reply_i64(c->list, 0) / 1000;
+    size_t n = 0, most = BATCH_TASKS_MAX;
+    if (c->o->limit != 0 && c->o->limit - c->told < most)
+        most = c->o->limit - c->told;
+    for (; n < most && c->at + 2 < reply_n(c->list); c->at += 3) {
+        struct worker_row row;
+        worker_read(&row, c->list, c->at);
+        if (row.lease_end_ms >= now_ms && worker_fits(&row, c->o))
+            rows[n++] = c->at;
+        worker_close(&row);
+    }
+    return n;
+}
+
+/* Tells the next few; 0: there are no more. */
+static int command_step(struct commanding *c, struct stint_err *err)
+{
+    size_t rows[BATCH_TASKS_MAX], len, n = command_pick(c, rows);
+    struct args a;
+    if (n == 0)
+        return 0;
+    args_init(&a);
+    args_add_str(&a, c->verb);
+    for (size_t i = 0; i < n; i++)
+        args_add_str(&a, reply_str(c->list, rows[i], &len));
+    struct redisReply *r =
+        client_call(c->s, SCRIPT_FLEET_COMMAND, NULL, &a, err);
+    args_close(&a);
+    if (r == NULL)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct worker_row row;
+        if (strcmp(reply_str(r, i + 1, &len), "OK") != 0)
+            continue; /* it has gone since we looked */
+        c->told++;
+        worker_read(&row, c->list, rows[i]);
+        if (c->fn != NULL && !c->deaf)
+            c->deaf = worker_show(&row, reply_i64(c->list, 0) / 1000, c->fn,
+                                  c->arg);
+        worker_close(&row);
+    }
+    client_reply_free(r);
+    return 1;
+}
+
+int stint_command(stint *s, const char *verb,
+                  const struct stint_command_options *o, stint_workers_fn fn,
+                  void *arg, size_t *n, struct stint_err *err)
+{
+    struct stint_command_options full = STINT_COMMAND_OPTIONS_INIT;
+    if (o != NULL)
+        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
+    struct commanding c = {.s = s, .verb = verb, .o = &full, .fn = fn,
+                           .arg = arg};
+    struct redisReply *list = NULL;
+    int rc = -1;
+    if (verb == NULL ||
+        (strcmp(verb, "disable") != 0 && strcmp(verb, "resume") != 0 &&
+         strcmp(verb, "terminate") != 0 && strcmp(verb, "kill") != 0))
+        err_set(err, STINT_INVALID, "no such command: %.60s",
+                verb != NULL ? verb : "");
+    else
+        list = fleet_list(s, err);
+    if (list != NULL) {
+        c.list = list;
+        c.at = workers_first(list);
+        do
+            rc = command_step(&c, err);
+        while (rc > 0 && (full.limit == 0 || c.told < full.limit));
+        client_reply_free(list);
+    }
+    if (n != NULL)
+        *n = c.told;
+    if (rc >= 0 && c.told == 0)
+        return err_set(err, STINT_NOT_FOUND, "there is no such live worker");
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- Counts -------------------------------------------------------------- */
+
+/* 1: fn wants no more. */
+static int stats_group(stint *s, const char *group, stint_stats_fn fn,
+                       void *arg, struct stint_err *err)
+{
+    struct args a;
+    args_init(&a);
+    struct redisReply *r = client_call(s, SCRIPT_STATS, group, &a, err);
+    args_close(&a);
+    if (r == NULL)
+        return -1;
+    int64_t oldest = reply_i64(r, 13), now = reply_i64(r, 0) / 1000;
+    struct stint_stats t = {
+        .group = group, .queued = reply_i64(r, 1), .unknown = reply_i64(r, 2),
+        .disabled = reply_i64(r, 3), .assigned = reply_i64(r, 4),
+        .running = reply_i64(r, 5), .due = reply_i64(r, 6),
+        .completed = reply_i64(r, 7), .failed = reply_i64(r, 8),
+        .timeout = reply_i64(r, 9), .stopped = reply_i64(r, 10),
+        .expired = reply_i64(r, 11), .retained = reply_i64(r, 12),
+        .oldest_due_ms = oldest != 0 ? now - oldest : 0,
+        .workers = reply_i64(r, 14), .waiting = reply_i64(r, 16),
+        .broadcasts = reply_i64(r, 17)};
+    client_reply_free(r);
+    return fn(&t, arg) != 0;
+}
+
+int stint_stats(stint *s, const char *group, stint_stats_fn fn, void *arg,
+                struct stint_err *err)
+{
+    size_t n = 0;
+    int rc = 0;
+    group_name *groups = client_groups_wanted(s, group, &n, err);
+    if (groups == NULL)
+        return -1;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = stats_group(s, groups[i], fn, arg, err);
+    free(groups);
+    return rc < 0 ? -1 : 0;
+}
