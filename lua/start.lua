@@ -1,8 +1,9 @@
 -- start: ASSIGNED -> RUNNING, of tasks the worker had prefetched.
 -- FLAGS:
 -- ARGV[3] worker  ARGV[4...] two a task: id, ticket ('fence token')
--- Returns now_us, then a word a task: OK, STALE (stopped, or not its own any
--- more) or EXPIRED
+-- Returns now_us, then a word a task: OK (also when it was started before by a
+-- call whose answer got lost), STALE (stopped, or not its own any more) or
+-- EXPIRED
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local ids = {}
@@ -15,9 +16,11 @@ local seen = {}
 for i, id in ipairs(ids) do
     local r = states[i] and decode(states[i])
     local word = 'STALE'
-    if r and not seen[id] and r.status == 'ASSIGNED'
-        and r.worker == worker
-        and r.fence .. ' ' .. r.token == ARGV[3 + 2 * i] then
+    local own = r and not seen[id] and r.worker == worker
+        and r.fence .. ' ' .. r.token == ARGV[3 + 2 * i]
+    if own and r.status == 'RUNNING' then
+        word = 'OK'
+    elseif own and r.status == 'ASSIGNED' then
         put(w, 'ZREM', base .. ':assigned:' .. worker, id)
         if r.expire then
             put(w, 'ZREM', base .. ':expiry', id)

@@ -87,7 +87,8 @@ struct executor_options {
 
 /* A program template of the configuration: exec: ["a", "{args.0}", …]. */
 struct program {
-    char **argv;  /* NULL-terminated, with {args}, {args.N}, {vars.NAME} */
+    char **argv;  /* NULL-terminated, with {args}, {args.N}, {vars.NAME},
+                     {parents.ID.result}, {parents.ID.status} */
     int nice;
 };
 /* Checks templates ("{args.x}", "{foo}", unbalanced). -1 and err INVALID. */
