@@ -75,6 +75,13 @@ void reaper_saw_clock(struct reaper *r, int64_t redis_us, int64_t now_ms)
 
 static void reaper_next(struct reaper_group *g, int64_t now_ms);
 
+/* A reply has come: the next deadline may be another one now. */
+static void reaper_heard(const struct reaper *r)
+{
+    if (r->want_tick != NULL)
+        r->want_tick(r->want_arg);
+}
+
 static void reaper_on_duty(const struct redisReply *reply,
                            const struct stint_err *err, void *arg)
 {
@@ -82,6 +89,7 @@ static void reaper_on_duty(const struct redisReply *reply,
     struct reaper *r = g->reaper;
     int64_t now_ms = r->clock();
     g->busy = 0;
+    reaper_heard(r);
     if (reply == NULL) {
         g->due = 0;
         g->look_mono_ms = now_ms + 200;
@@ -123,6 +131,7 @@ struct message {
 static void message_end(struct message *m)
 {
     struct reaper_group *g = m->from;
+    reaper_heard(g->reaper);
     free(m);
     if (--g->busy == 0)
         g->look_mono_ms = g->reaper->clock(); /* are there more? */
@@ -202,6 +211,7 @@ static void reaper_on_messages(const struct redisReply *reply,
         message_send(g, text, len);
     }
     g->busy--;
+    reaper_heard(g->reaper);
 }
 
 static void reaper_deliver(struct reaper_group *g)
@@ -269,6 +279,7 @@ static void reaper_on_wake(const struct redisReply *reply,
     struct reaper *r = g->reaper;
     int64_t now_ms = r->clock();
     g->busy = 0;
+    reaper_heard(r);
     if (reply == NULL) {
         log_debug(r->log, "reaper: %s: %s", g->name, err->text);
         g->look_mono_ms = now_ms + r->period_ms;
@@ -327,7 +338,7 @@ int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
         if (!g->busy && g->look_mono_ms <= now_mono_ms)
             reaper_ask(g, now_mono_ms);
-        if (g->look_mono_ms < next)
+        if (!g->busy && g->look_mono_ms < next)
             next = g->look_mono_ms;
     }
     return next;

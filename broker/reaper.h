@@ -26,6 +26,8 @@ struct reaper {
     int64_t redis_us, mono_ms;    /* last seen together; 0: never */
     int64_t hold_until_mono_ms;   /* Redis's clock jumped: no recover before */
     int64_t (*clock)(void);       /* mono ms, for replies */
+    void (*want_tick)(void *arg); /* after replies: tick soon; or NULL */
+    void *want_arg;
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,

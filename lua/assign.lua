@@ -180,6 +180,9 @@ for _, key in ipairs(sources) do
 end
 for _, key in ipairs({base .. ':expiry', base .. ':broadcast', cast}) do
     local score = tonumber(first_score(key) or nil)
+    if score and key == base .. ':expiry' then
+        score = score + 1 -- it is the last moment that is not too late
+    end
     if score and key ~= cast and score > now then
         redis.call('ZADD', base .. ':wake', 'LT', num(score), 'w')
     end

@@ -19,8 +19,8 @@ if redis.call('ZCOUNT', children, '0', '0') > STEP then
 end
 local w = writer(base)
 leave(w, id, r, task)
-if r.kids and not ENDED[r.status] then
-    w.ended[1] = {id, 'DELETED'}
+if r.kids then -- also those that an ended one has not told yet
+    w.ended[1] = {id, ENDED[r.status] and r.status or 'DELETED'}
     w.family = true
 end
 put(w, 'HDEL', base .. ':task', id)

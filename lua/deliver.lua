@@ -16,7 +16,15 @@ for i = 3, #ARGV, 4 do
     if kind == 'ended' then
         parent_ended(w, id, from, word, now, recs)
     elseif kind == 'link' and string.find(from, '^[^/ ]+/[^/ ]+$') then
-        local r = recs[id] or look_up(base, id)
+        local r = recs[id]
+        if not r then
+            local task
+            r, task = look_up(base, id)
+            if r then -- what follows in this call builds on it
+                r.text, r.open_parents = task, {}
+                recs[id] = r
+            end
+        end
         local text = not r and redis.call('HGET', base .. ':state', id)
         r = r or text and decode(text) -- pruned: what it ended as
         if not r or ENDED[r.status] then

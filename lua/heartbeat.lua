@@ -8,10 +8,14 @@
 -- ARGV[6...] two a task: id, ticket
 -- Returns now_us, OK or NEW (there was no lease: it should send its list), 1 if
 -- somebody's lease has ended (recover is due), 1 if parts of broadcasts wait
--- for it, how many ids it has lost, these, then the ids it is to stop
+-- for it, how many tasks it holds as Redis sees it, how many it has lost, these
+-- (id and ticket of each), then the ids it is to stop
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
-local reply = {num(now_us), 'OK', '0', '0', '0'}
+local reply = {num(now_us), 'OK', '0', '0',
+               num(redis.call('ZCARD', base .. ':running:' .. worker)
+                   + redis.call('ZCARD', base .. ':assigned:' .. worker)),
+               '0'}
 local rests = string.sub(ARGV[5], 2) == 'r'
 local w = writer(base)
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
@@ -25,17 +29,19 @@ for _, other in ipairs(redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
     end
 end
 if string.sub(ARGV[5], 1, 1) == '1' then
-    local held, ids = {}, {}
+    local held, ids = {}, {} -- it may hold an old assignment of one, too
     for i = 6, #ARGV, 2 do
         ids[#ids + 1] = ARGV[i]
-        held[ARGV[i]] = ARGV[i + 1]
+        held[ARGV[i] .. ' ' .. ARGV[i + 1]] = true
     end
     local states = fetch(base .. ':state', ids)
     for i, id in ipairs(ids) do
         local r = states[i] and decode(states[i])
-        if not r or r.fence .. ' ' .. r.token ~= held[id]
+        local ticket = ARGV[5 + 2 * i]
+        if not r or r.fence .. ' ' .. r.token ~= ticket
             or (r.status ~= 'RUNNING' and r.status ~= 'ASSIGNED') then
             reply[#reply + 1] = id
+            reply[#reply + 1] = ticket
         end
     end
     for _, kind in ipairs({':running:', ':assigned:'}) do
@@ -45,7 +51,7 @@ if string.sub(ARGV[5], 1, 1) == '1' then
                             fetch(base .. ':task', back)
         for i, id in ipairs(back) do
             local r = recs[i] and decode(recs[i])
-            if r and held[id] == r.fence .. ' ' .. r.token then
+            if r and held[id .. ' ' .. r.fence .. ' ' .. r.token] then
                 -- it holds it
             elseif r and tasks[i] and place(base, r, tasks[i])
                 == base .. kind .. worker then
@@ -58,7 +64,7 @@ if string.sub(ARGV[5], 1, 1) == '1' then
         end
     end
 end
-reply[5] = num(#reply - 5)
+reply[6] = num((#reply - 6) / 2)
 for _, id in ipairs(redis.call('ZRANGE', base .. ':stops:' .. worker, 0,
                                STEP - 1)) do
     reply[#reply + 1] = id

@@ -39,6 +39,7 @@ local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'discard', 'crashes', 'cron', 'anyway', 'cast', 'run',
                 'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
                 'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'of'}
+local REMOVES = {ZREM = 1, SREM = 1, HDEL = 1, UNLINK = 1}
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
@@ -174,17 +175,29 @@ end
 
 local settle -- what follows when tasks end; below
 
-local function flush(w, now)
-    if w.family then
-        settle(w, now)
+local function write(w)
+    -- What leaves a set goes first: a task may leave one and come back to it.
+    for pass = 1, 2 do
+        for _, l in ipairs(w.order) do
+            if (REMOVES[l.cmd] or 2) == pass then
+                if l.cmd == 'UNLINK' then -- has no arguments but the key
+                    redis.call('UNLINK', l.key)
+                end
+                for i = 1, #l, 1000 do
+                    redis.call(l.cmd, l.key,
+                               unpack(l, i, math.min(i + 999, #l)))
+                end
+            end
+        end
     end
-    for _, l in ipairs(w.order) do
-        if l.cmd == 'UNLINK' then -- has no arguments but the key
-            redis.call('UNLINK', l.key)
-        end
-        for i = 1, #l, 1000 do
-            redis.call(l.cmd, l.key, unpack(l, i, math.min(i + 999, #l)))
-        end
+    w.order, w.by = {}, {}
+end
+
+local function flush(w, now)
+    write(w)
+    if w.family then -- it reads what has just been written
+        settle(w, now)
+        write(w)
     end
     for _, run in ipairs(w.runs) do
         redis.call('LPUSH', run[1], run[2])
@@ -262,6 +275,9 @@ local function gather(w, id, r, status, now, payload, cron)
     part.n = part.n + 1
     part.cron = cron or part.cron
     if status ~= 'SKIPPED' then
+        if r.status == 'QUEUED' then -- an earlier try is in the history
+            r.fence, r.start = '0', 0
+        end
         part.ran = part.ran + 1
         history(w, id, r, status, now, payload)
     end
@@ -309,10 +325,10 @@ end
 
 -- Back to the queue, unless it was to be stopped.
 local function give_back(w, id, r, now, task)
+    r.token = '-'
     if r.stopping then
         finish(w, id, r, 'STOPPED', now, '{"error":"stopped"}')
     else
-        r.token = '-'
         requeue(w, id, r, r.next, task)
     end
 end
@@ -356,14 +372,18 @@ local function expire_due(w, now, limit)
 end
 
 -- Ended tasks past their retention -> gone. The id stays at least an hour, in
--- :ids, with "-" for a task.
+-- :ids, with "-" for a task. One whose children are not all told yet stays.
 local function prune_ids(w, ids, now)
     local base = w.base
     local states = fetch(base .. ':state', ids)
     for i, id in ipairs(ids) do
         local r = states[i] and decode(states[i])
-        put(w, 'ZREM', base .. ':finished', id)
-        if not r or ENDED[r.status] then
+        local telling = r and r.kids
+            and redis.call('ZSCORE', base .. ':endings', id)
+        if not telling then
+            put(w, 'ZREM', base .. ':finished', id)
+        end
+        if not telling and (not r or ENDED[r.status]) then
             if r and now < r.stop + HOUR then
                 put(w, 'HSET', base .. ':task', id, '-')
                 put(w, 'ZADD', base .. ':ids', num(r.stop + HOUR), id)

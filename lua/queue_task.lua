@@ -202,7 +202,7 @@ for i = 1, n do
             end
             if ARGV[at + 3] ~= '' then
                 r.expire = num(when(ARGV[at + 3]))
-                wake(w, tonumber(r.expire))
+                wake(w, tonumber(r.expire) + 1)
             end
             if failed then
                 r.next, r.expire = due, nil

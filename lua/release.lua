@@ -20,7 +20,7 @@ for i, id in ipairs(ids) do
         word = 'OK'
         leave(w, id, r, tasks[i])
         if r.status == 'RUNNING' then
-            if not r.stopping and not r.of then
+            if not r.of then
                 history(w, id, r, 'STOPPED', now,
                         '{"error":"released: its worker was shut down"}')
             end

@@ -403,6 +403,8 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
     script_caller_init(&sw->waker, sw->wait_store, sw->name_space);
     reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,
                 2 * w->heartbeat_ms, w->lease_ms, clock_mono_ms);
+    w->reaper.want_tick = w->want_tick;
+    w->reaper.want_arg = w->want_arg;
     log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
              sw->config.concurrency, conf.shown);
     return 0;

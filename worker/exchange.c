@@ -58,8 +58,11 @@ static void exchange_on_assign(const struct redisReply *reply,
     }
     exchange_saw_clock(w, reply);
     int64_t due_ms = reply_i64(reply, 1);
-    g->due_mono_ms = due_ms > 0 ? due_ms - w->redis_off_ms : INT64_MAX;
-    g->hungry = reply_i64(reply, 2) == 1;
+    int64_t due_mono_ms = due_ms > 0 ? due_ms - w->redis_off_ms : INT64_MAX;
+    /* A marker that came meanwhile may know of more than this reply does. */
+    if (!g->marker || due_mono_ms < g->due_mono_ms)
+        g->due_mono_ms = due_mono_ms;
+    g->hungry |= reply_i64(reply, 2) == 1;
     for (size_t i = 3; i + 2 < reply_n(reply); i += 3) {
         size_t id_len, record_len, task_len;
         const char *id = reply_str(reply, i, &id_len);
@@ -246,18 +249,21 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         reaper_look(&w->reaper, g->name); /* whoever leads may be the dead */
     if (reply_i64(reply, 3) == 1 && !w->disabled)
         g->cast = g->hungry = 1;
-    size_t n_lost = (size_t)reply_i64(reply, 4);
-    for (size_t i = 5; i < reply_n(reply); i++) {
-        const char *id = reply_str(reply, i, &len);
-        struct held *h = held_find(w, id, len);
-        if (h == NULL || h->group != g)
-            continue;
-        if (i >= 5 + n_lost) {
-            worker_stop_run(w, h);
-        } else {
+    if (g->expected >= 0 && reply_i64(reply, 4) != g->expected && !reconciled)
+        g->reconcile = 1; /* an assign of a dead connection came late, say */
+    size_t stops = 6 + 2 * (size_t)reply_i64(reply, 5);
+    for (size_t i = 6; i + 1 < stops; i += 2) {
+        struct held *h = held_find(w, reply_str(reply, i, &len),
+                                   reply_str(reply, i + 1, &len));
+        if (h != NULL && h->group == g && !h->lost) {
             log_warn(w->log, "task %s is not ours any more", h->run.id);
             worker_drop(w, h);
         }
+    }
+    for (size_t i = stops; i < reply_n(reply); i++) {
+        struct held *h = held_find(w, reply_str(reply, i, &len), NULL);
+        if (h != NULL && h->group == g)
+            worker_stop_run(w, h);
     }
     w->want_tick(w->want_arg);
 }
@@ -279,6 +285,7 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
                 args_add_str(&a, h->run.id);
                 args_add_str(&a, h->record.ticket);
             }
+    g->expected = g->assigning || g->sending ? -1 : held_count(w, g);
     g->reconciling = g->reconcile;
     g->reconcile = 0;
     g->nudged = 0;

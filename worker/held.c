@@ -122,13 +122,23 @@ void held_free(struct worker *w, struct held *h)
     free(h);
 }
 
-struct held *held_find(struct worker *w, const char *id, size_t len)
+struct held *held_find(struct worker *w, const char *id, const char *ticket)
 {
     for (int s = 0; s < HELD_N; s++)
         for (struct held *h = w->held[s].first; h != NULL; h = h->next)
-            if (strlen(h->run.id) == len && memcmp(h->run.id, id, len) == 0)
+            if (strcmp(h->run.id, id) == 0 &&
+                (ticket == NULL || strcmp(h->record.ticket, ticket) == 0))
                 return h;
     return NULL;
+}
+
+int held_count(const struct worker *w, const struct worker_group *g)
+{
+    int n = 0;
+    for (int s = 0; s < HELD_N; s++)
+        for (const struct held *h = w->held[s].first; h != NULL; h = h->next)
+            n += h->group == g && !h->lost;
+    return n;
 }
 
 /* The word for report; behind it the next match of a cronline, after now and

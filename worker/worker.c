@@ -196,14 +196,17 @@ int worker_free_slots(const struct worker *w)
 
 /* ---- The parts of a tick -------------------------------------------------- */
 
+/* Deadlines of what is under way, or has to wait for calls, come with their
+ * replies. */
 static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
 {
-    int64_t next = w->fleet_mono_ms;
+    int64_t next = INT64_MAX;
     if (!w->fleet_beating && now_ms >= w->fleet_mono_ms) {
         exchange_fleet(w, 0);
         w->fleet_mono_ms = now_ms + w->heartbeat_ms;
-        next = w->fleet_mono_ms;
     }
+    if (!w->fleet_beating || w->fleet_mono_ms > now_ms)
+        next = w->fleet_mono_ms;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
         if (g->has_lease && now_ms - g->leased_mono_ms > w->lease_ms) {
@@ -217,10 +220,11 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         int64_t due = g->leased_mono_ms + w->heartbeat_ms;
         int wanted =
             !g->has_lease || g->reconcile || g->nudged || now_ms >= due;
-        /* The list must not cross with calls that change it. */
-        if (wanted && !(g->reconcile && (g->assigning || g->sending)))
+        if (!wanted)
+            next = min64(next, due);
+        else if (!(g->reconcile && (g->assigning || g->sending)))
             exchange_heartbeat(w, g, now_ms, 0);
-        next = min64(next, due);
+        /* else: the list must not cross with calls that change it */
     }
     return next;
 }

@@ -77,6 +77,8 @@ struct worker_group {
     int beating;             /* heartbeat outstanding */
     int reconcile;           /* 1: the next heartbeat carries what we hold */
     int reconciling;         /* 1: the outstanding one does */
+    int expected;            /* tasks Redis should count as ours; -1: calls
+                                were outstanding */
     int64_t leased_mono_ms;  /* the last renewal, counted from its sending */
     int64_t sent_mono_ms;    /* of the outstanding heartbeat */
     int64_t left;            /* drain: tasks left, -1: not known */
@@ -197,7 +199,10 @@ struct held *held_new(struct worker *w, struct worker_group *g,
                       size_t record_len, const char *task, size_t task_len);
 void held_move(struct worker *w, struct held *h, enum held_state to);
 void held_free(struct worker *w, struct held *h);
-struct held *held_find(struct worker *w, const char *id, size_t len);
+/* ticket NULL: any. */
+struct held *held_find(struct worker *w, const char *id, const char *ticket);
+/* How many of a group's are ours, as far as we know. */
+int held_count(const struct worker *w, const struct worker_group *g);
 /* What became of it, for report. */
 void held_set_outcome(struct worker *w, struct held *h,
                       const struct run_result *result);

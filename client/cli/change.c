@@ -34,7 +34,7 @@ static int change_one(stint *s, const struct common *common, const char *group,
     }
     const char *text = err.code == STINT_NOT_FOUND ? "no such task"
                        : err.text[0]               ? err.text
-                                     : stint_code_text(err.code);
+                                                   : stint_code_text(err.code);
     int status = error_status(err.code);
     message("%s: %s", id, text);
     *go_on = status != EXIT_REDIS;
@@ -51,8 +51,8 @@ static int change_all(const struct common *common, const char *group,
     stint *s = common_open(common, &status);
     bool go_on = s;
     for (size_t i = 0; go_on && i < common->words.n; i++) {
-        int one = change_one(s, common, group, common->words.at[i], change,
-                             &go_on);
+        int one =
+            change_one(s, common, group, common->words.at[i], change, &go_on);
         if (one > status)
             status = one;
     }

@@ -6,8 +6,8 @@ const char cmd_delete_task_usage[] =
     "usage: stint delete-task ID... [options]\n\n"
     "  --group-name G    the group of the tasks (looked up in all)\n\n"
     "Removes a task that is QUEUED or has ended, with its runs; its id is\n"
-    "free again. What depends on a QUEUED one fails. Exit status 1 if any runs\n"
-    "or is not there.\n";
+    "free again. What depends on a QUEUED one fails. Exit status 1 if any\n"
+    "runs or is not there.\n";
 
 static int delete_task_apply(stint *s, const char *group, const char *id,
                              const struct change *change, const char **word,

@@ -3,28 +3,22 @@
  * nothing but the verb, which is the command's name. */
 #include "cli.h"
 
-#define FLEET_OPTIONS                                                          \
-    "  --worker NAME     the worker of this name (see stint workers; with or\n" \
-    "                    without what follows the last dot)\n"                 \
+#define FLEET_USAGE(verb)                                                      \
+    "usage: stint " verb " --worker NAME|--group G|--all [options]\n\n"        \
+    "  --worker NAME     the worker of this name; see stint workers (what\n"   \
+    "                    follows the last dot may be left out)\n"              \
     "  --group G         workers that serve this group\n"                      \
     "  --limit N         at most so many of them; 0: all (0)\n"                \
     "  --all             every worker\n\n"
 
-const char cmd_disable_usage[] =
-    "usage: stint disable --worker NAME|--group G|--all [options]\n\n"
-    FLEET_OPTIONS
+const char cmd_disable_usage[] = FLEET_USAGE("disable")
     "The worker finishes what runs and takes nothing new until stint resume.\n";
-const char cmd_resume_usage[] =
-    "usage: stint resume --worker NAME|--group G|--all [options]\n\n"
-    FLEET_OPTIONS
+const char cmd_resume_usage[] = FLEET_USAGE("resume")
     "A disabled worker takes tasks again.\n";
-const char cmd_terminate_usage[] =
-    "usage: stint terminate --worker NAME|--group G|--all [options]\n\n"
-    FLEET_OPTIONS
-    "The worker takes nothing new, finishes what runs and ends, as on SIGTERM.\n";
-const char cmd_kill_usage[] =
-    "usage: stint kill --worker NAME|--group G|--all [options]\n\n"
-    FLEET_OPTIONS
+const char cmd_terminate_usage[] = FLEET_USAGE("terminate")
+    "The worker takes nothing new, finishes what runs and ends, as on\n"
+    "SIGTERM.\n";
+const char cmd_kill_usage[] = FLEET_USAGE("kill")
     "The worker kills what runs, gives it back to the queue and ends.\n";
 
 static int worker_told(const struct stint_worker_status *w, void *arg)
@@ -70,17 +64,16 @@ static int fleet_run(const struct command *c, int argc, char **argv)
         {"limit", OPTION_COUNT, &limit},
         {"all", OPTION_FLAG, &all},
     };
-    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
-                               argc, argv);
+    int status =
+        options_parse(c, rows, sizeof rows / sizeof *rows, &common, argc, argv);
     if (status < 0 && common.words.n)
         status = usage_fail(c, "unexpected word %s; --worker %s?",
                             common.words.at[0], common.words.at[0]);
     if (status < 0 && limit < 0)
         status = usage_fail(c, "--limit: must be 0 or more");
     if (status < 0 && !o.worker && !o.group && !limit && !all)
-        status = usage_fail(c,
-                            "which workers? --worker NAME, --group G, "
-                            "--limit N, or --all");
+        status = usage_fail(c, "which workers? --worker NAME, --group G, "
+                               "--limit N, or --all");
     o.limit = (size_t)limit;
     if (status < 0)
         status = fleet_command(c->name, &common, &o);

@@ -94,8 +94,7 @@ static void parents_cell(struct table *t, const struct graph *g,
     text[0] = 0;
     for (size_t i = 0; i < r->n_parents && i < PARENTS_SHOWN; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
-                                 i ? ", " : "<- ",
-                                 ref_shown(g, r->parents[i]));
+                                 i ? ", " : "<- ", ref_shown(g, r->parents[i]));
     if (r->n_parents > PARENTS_SHOWN)
         snprintf(text + used, sizeof text - used, " … and %zu more",
                  r->n_parents - PARENTS_SHOWN);
@@ -152,10 +151,10 @@ static const char *status_color(const char *status)
     static const struct {
         const char *status, *color;
     } colors[] = {
-        {"QUEUED", "#e8e8e8"},    {"ASSIGNED", "#d6e6f5"},
-        {"RUNNING", "#9ec9f0"},   {"COMPLETED", "#b7e1b0"},
-        {"FAILED", "#f2b0a8"},    {"TIMEOUT", "#f5c99b"},
-        {"STOPPED", "#d9c8e6"},   {"EXPIRED", "#f3e3a1"},
+        {"QUEUED", "#e8e8e8"},  {"ASSIGNED", "#d6e6f5"},
+        {"RUNNING", "#9ec9f0"}, {"COMPLETED", "#b7e1b0"},
+        {"FAILED", "#f2b0a8"},  {"TIMEOUT", "#f5c99b"},
+        {"STOPPED", "#d9c8e6"}, {"EXPIRED", "#f3e3a1"},
     };
     for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
         if (!strcmp(colors[i].status, status))
@@ -250,8 +249,8 @@ int cmd_graph_run(const struct command *c, int argc, char **argv)
         {"limit", OPTION_COUNT, &limit},
         {"group-name", OPTION_TEXT, &group},
     };
-    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
-                               argc, argv);
+    int status =
+        options_parse(c, rows, sizeof rows / sizeof *rows, &common, argc, argv);
     if (status < 0 && common.words.n != 1)
         status = usage_fail(c, "graph needs one ID");
     if (status < 0 && (limit < 1 || limit > 1000000))

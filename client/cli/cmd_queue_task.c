@@ -71,8 +71,7 @@ static void field_fail(struct stint_errors *errors, const char *field,
         return;
     snprintf(errors->at[errors->n].field, sizeof errors->at[0].field, "%s",
              field);
-    snprintf(errors->at[errors->n].text, sizeof errors->at[0].text, "%s",
-             text);
+    snprintf(errors->at[errors->n].text, sizeof errors->at[0].text, "%s", text);
     errors->n++;
 }
 
@@ -347,15 +346,16 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         {"sync-output", OPTION_TEXT, &q.sync_output},
         {"file", OPTION_TEXT, &q.file},
     };
-    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
-                               argc, argv);
+    int status =
+        options_parse(c, rows, sizeof rows / sizeof *rows, &common, argc, argv);
     if (status < 0 && common.words.n > (q.file ? 0 : 1))
         status = usage_fail(c, "unexpected word %s",
                             common.words.at[q.file ? 0 : 1]);
     if (status < 0 && q.file && has_task_option(&q))
         status = usage_fail(c, "--file goes with no option of a task");
     if (status < 0)
-        status = q.file ? queue_file_run(&common, q.file) : task_run(&common, &q);
+        status =
+            q.file ? queue_file_run(&common, q.file) : task_run(&common, &q);
     words_free(&q.depends_on);
     words_free(&common.words);
     return status;

@@ -6,8 +6,9 @@ const char cmd_requeue_task_usage[] =
     "usage: stint requeue-task ID... [options]\n\n"
     "  --reset           count its successful runs anew\n"
     "  --group-name G    the group of the tasks (looked up in all)\n\n"
-    "An ended task is QUEUED again, due now. Its failures are counted anew; a\n"
-    "stop_time that has passed is dropped. Exit status 1 if any has not ended.\n";
+    "An ended task is QUEUED again, due now. Its failures are counted anew;\n"
+    "a stop_time that has passed is dropped. Exit status 1 if any has not\n"
+    "ended.\n";
 
 static int requeue_task_apply(stint *s, const char *group, const char *id,
                               const struct change *change, const char **word,

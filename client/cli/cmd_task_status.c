@@ -132,8 +132,8 @@ static int status_follow(const struct common *common, const char *group,
     int status = EXIT_DONE;
     stint *s = common_open(common, &status);
     if (s)
-        status = follow_task(s, group, common->words.at[0], flags,
-                             common->json);
+        status =
+            follow_task(s, group, common->words.at[0], flags, common->json);
     stint_close(s);
     return status;
 }
@@ -149,12 +149,12 @@ int cmd_task_status_run(const struct command *c, int argc, char **argv)
         {"runs", OPTION_FLAG, &runs},
         {"follow", OPTION_FLAG, &follow},
     };
-    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
-                               argc, argv);
+    int status =
+        options_parse(c, rows, sizeof rows / sizeof *rows, &common, argc, argv);
     if (status < 0 && common.words.n != 1)
         status = usage_fail(c, "task-status needs one ID");
-    unsigned flags = (output ? STINT_WITH_OUTPUT : 0u) |
-                     (runs ? STINT_WITH_RUNS : 0u);
+    unsigned flags =
+        (output ? STINT_WITH_OUTPUT : 0u) | (runs ? STINT_WITH_RUNS : 0u);
     if (status < 0)
         status = follow ? status_follow(&common, group, flags)
                         : status_show(&common, group, flags);

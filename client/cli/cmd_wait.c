@@ -82,8 +82,13 @@ static void percent_show(stint *s, const char *group, const char *id,
     struct stint_err ignored = {0}; /* the wait itself will tell */
     struct stint_status *t =
         stint_task_status(s, group, id, STINT_WITH_OUTPUT, &ignored);
-    if (t && t->output && !strcmp(t->status, "RUNNING"))
-        progress_percent(p, percent_last(t->output));
+    double percent = t && t->output && !strcmp(t->status, "RUNNING")
+                         ? percent_last(t->output)
+                         : -1;
+    if (percent >= 0)
+        progress_percent(p, percent);
+    else
+        progress_update(0, 1, p);
     stint_status_free(t);
 }
 
@@ -98,8 +103,10 @@ static int wait_watching(stint *s, const char *group, const char *id,
         bool last = timeout_s >= 0 && left_s <= slice_s;
         struct stint_err why = {0};
         if (!stint_wait(s, group, &id, 1, last ? left_s : slice_s, NULL, NULL,
-                        other, &why))
+                        other, &why)) {
+            progress_update(1, 1, p);
             return 0;
+        }
         if (why.code != STINT_TIMEOUT || last) {
             *err = why;
             return -1;
@@ -122,11 +129,11 @@ static int wait_for(const struct common *common, const struct words *ids,
     struct progress p;
     size_t other = 0;
     progress_start(&p, 0);
-    int rc = p.on && ids->n == 1
-                 ? wait_watching(s, group, ids->at[0], timeout_s, &p, &other,
-                                 &err)
-                 : stint_wait(s, group, ids->at, ids->n, timeout_s,
-                              progress_update, &p, &other, &err);
+    int rc =
+        p.on && ids->n == 1
+            ? wait_watching(s, group, ids->at[0], timeout_s, &p, &other, &err)
+            : stint_wait(s, group, ids->at, ids->n, timeout_s, progress_update,
+                         &p, &other, &err);
     progress_end(&p);
     if (!rc)
         status = wait_end(common->json, ids->n, other);
@@ -149,8 +156,8 @@ int cmd_wait_run(const struct command *c, int argc, char **argv)
         {"timeout", OPTION_NUMBER, &timeout_s},
     };
     struct words read = {0};
-    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
-                               argc, argv);
+    int status =
+        options_parse(c, rows, sizeof rows / sizeof *rows, &common, argc, argv);
     struct words *ids = &common.words;
     if (status < 0 && !ids->n)
         status = usage_fail(c, "wait needs an ID");

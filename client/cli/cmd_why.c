@@ -45,8 +45,7 @@ static int why_show(const struct common *common, const char *group)
     if (stint_why(s, group, id, &why, &err)) {
         if (err.code == STINT_NOT_FOUND)
             message("%s: no such task", id);
-        status = err.code == STINT_NOT_FOUND ? EXIT_FAILED
-                                             : error_print(&err);
+        status = err.code == STINT_NOT_FOUND ? EXIT_FAILED : error_print(&err);
     } else if (common->json)
         why_json(id, &why);
     else {

@@ -77,9 +77,8 @@ static const char *output_rest(const char *before, const char *now)
 static void run_print(struct follow *f, const struct printed *before,
                       const char *output)
 {
-    const char *rest = before && before->output
-                           ? output_rest(before->output, output)
-                           : output;
+    const char *rest =
+        before && before->output ? output_rest(before->output, output) : output;
     if (rest)
         output_write(f, rest);
     else {
@@ -136,9 +135,9 @@ static void state_print(struct follow *f, const struct stint_status *t,
                         unsigned flags, bool json)
 {
     char text[4 * STINT_NAME_LEN];
-    snprintf(text, sizeof text, "%s %s %lld %lld %lld %s", t->status,
-             t->worker, (long long)t->last_run_time_ms,
-             (long long)t->times_run, (long long)t->times_failed,
+    snprintf(text, sizeof text, "%s %s %lld %lld %lld %s", t->status, t->worker,
+             (long long)t->last_run_time_ms, (long long)t->times_run,
+             (long long)t->times_failed,
              strcmp(t->status, "RUNNING") ? "" : t->reason);
     if (f->shown && !strcmp(f->shown, text))
         return;
@@ -151,9 +150,8 @@ static void state_print(struct follow *f, const struct stint_status *t,
     struct timespec now;
     char at[TIME_TEXT_LEN];
     clock_gettime(CLOCK_REALTIME, &now);
-    cell_print(time_text((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
-                         at),
-               0);
+    cell_print(
+        time_text((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, at), 0);
     fputs("  ", stdout);
     bool more = *t->worker || *t->reason;
     cell_print(t->status, more ? 9 : 0);
@@ -193,8 +191,7 @@ int follow_task(stint *s, const char *group, const char *id, unsigned flags,
 {
     struct follow f = {0};
     bool outputs = (flags & STINT_WITH_OUTPUT) && !json;
-    unsigned wanted = outputs ? STINT_WITH_OUTPUT | STINT_WITH_RUNS
-                              : flags;
+    unsigned wanted = outputs ? STINT_WITH_OUTPUT | STINT_WITH_RUNS : flags;
     char *in = NULL; /* its group, once that is known */
     int status = -1;
     while (status < 0) {
@@ -205,8 +202,8 @@ int follow_task(stint *s, const char *group, const char *id, unsigned flags,
             message("%s: %s", id, in ? "is gone" : "no such task");
         if (!t) {
             line_close(&f);
-            status = err.code == STINT_NOT_FOUND ? EXIT_FAILED
-                                                 : error_print(&err);
+            status =
+                err.code == STINT_NOT_FOUND ? EXIT_FAILED : error_print(&err);
             break;
         }
         if (!in)

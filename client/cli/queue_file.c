@@ -117,11 +117,11 @@ static size_t seen_add(struct bulk *b, const char *group, const char *id)
     if (4 * (b->n_seen + 1) > 3 * b->seen_room)
         seen_grow(b);
     struct seen one = {.line = b->line};
-    one.a = text_hash(text_hash(0x9e3779b97f4a7c15u, group, 0x100000001b3u),
-                      id, 0x100000001b3u);
-    one.b = text_hash(text_hash(0xc2b2ae3d27d4eb4fu, group,
-                                0xff51afd7ed558ccdu),
-                      id, 0xff51afd7ed558ccdu);
+    one.a = text_hash(text_hash(0x9e3779b97f4a7c15u, group, 0x100000001b3u), id,
+                      0x100000001b3u);
+    one.b =
+        text_hash(text_hash(0xc2b2ae3d27d4eb4fu, group, 0xff51afd7ed558ccdu),
+                  id, 0xff51afd7ed558ccdu);
     size_t i = (size_t)one.a & (b->seen_room - 1);
     for (; b->seen[i].line; i = (i + 1) & (b->seen_room - 1))
         if (b->seen[i].a == one.a && b->seen[i].b == one.b)

@@ -215,15 +215,21 @@ static int word_read(const json_t *v, enum field_kind kind, const char **out)
     if (!json_is_string(v) ||
         strlen(json_string_value(v)) != json_string_length(v))
         return -1;
-    const char *s = *out = json_string_value(v);
+    const char *s = json_string_value(v);
     struct cron cron;
-    if (kind == FIELD_CRON)
-        return cron_parse(&cron, s, &why);
-    if (kind == FIELD_DEPENDENCY)
-        return strcmp(s, "fail") == 0 || strcmp(s, "run") == 0 ? 0 : -1;
-    struct zone *z = zone_open(s, &why);
-    zone_close(z);
-    return z != NULL ? 0 : -1;
+    if (kind == FIELD_CRON && cron_parse(&cron, s, &why))
+        return -1;
+    if (kind == FIELD_DEPENDENCY && strcmp(s, "fail") != 0 &&
+        strcmp(s, "run") != 0)
+        return -1;
+    if (kind == FIELD_ZONE) {
+        struct zone *z = zone_open(s, &why);
+        if (z == NULL)
+            return -1;
+        zone_close(z);
+    }
+    *out = s;
+    return 0;
 }
 
 static int field_read(struct task_fields *f, const struct field *d, json_t *v)
@@ -287,12 +293,13 @@ static void field_refuse(const struct field *d, const json_t *v,
 }
 
 /* What is right by itself, but not together. */
-static void fields_compare(const struct task_fields *f,
+static void fields_compare(const struct task_fields *f, const json_t *object,
                            struct stint_errors *errors)
 {
-    if (f->timezone != NULL && f->cronline == NULL)
+    if (f->timezone != NULL && json_object_get(object, "cronline") == NULL)
         errors_add(errors, "timezone", "has no meaning without a cronline");
-    if (f->on_dependency != NULL && f->depends_on == NULL)
+    if (f->on_dependency != NULL &&
+        json_object_get(object, "depends_on") == NULL)
         errors_add(errors, "on_dependency",
                    "has no meaning without depends_on");
     if (f->max_crashes == 0)
@@ -324,7 +331,7 @@ void task_fields_read(struct task_fields *f, json_t *object,
             errors_add(errors, d->name, "must not be nested deeper than %d",
                        JSON_DEPTH_MAX);
     }
-    fields_compare(f, errors);
+    fields_compare(f, object, errors);
 }
 
 /* ---- From options ------------------------------------------------------- */

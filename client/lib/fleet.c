@@ -132,9 +132,9 @@ struct commanding {
     stint_workers_fn fn;
     void *arg;
     const struct redisReply *list;
-    size_t at;   /* element of the list to go on with */
+    size_t at; /* element of the list to go on with */
     size_t told;
-    int deaf;    /* fn wants no more */
+    int deaf; /* fn wants no more */
 };
 
 static int worker_fits(const struct worker_row *row,
@@ -194,8 +194,8 @@ static int command_step(struct commanding *c, struct stint_err *err)
         c->told++;
         worker_read(&row, c->list, rows[i]);
         if (c->fn != NULL && !c->deaf)
-            c->deaf = worker_show(&row, reply_i64(c->list, 0) / 1000, c->fn,
-                                  c->arg);
+            c->deaf =
+                worker_show(&row, reply_i64(c->list, 0) / 1000, c->fn, c->arg);
         worker_close(&row);
     }
     client_reply_free(r);
@@ -209,8 +209,8 @@ int stint_command(stint *s, const char *verb,
     struct stint_command_options full = STINT_COMMAND_OPTIONS_INIT;
     if (o != NULL)
         memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
-    struct commanding c = {.s = s, .verb = verb, .o = &full, .fn = fn,
-                           .arg = arg};
+    struct commanding c = {
+        .s = s, .verb = verb, .o = &full, .fn = fn, .arg = arg};
     struct redisReply *list = NULL;
     int rc = -1;
     if (verb == NULL ||
@@ -248,16 +248,23 @@ static int stats_group(stint *s, const char *group, stint_stats_fn fn,
     if (r == NULL)
         return -1;
     int64_t oldest = reply_i64(r, 13), now = reply_i64(r, 0) / 1000;
-    struct stint_stats t = {
-        .group = group, .queued = reply_i64(r, 1), .unknown = reply_i64(r, 2),
-        .disabled = reply_i64(r, 3), .assigned = reply_i64(r, 4),
-        .running = reply_i64(r, 5), .due = reply_i64(r, 6),
-        .completed = reply_i64(r, 7), .failed = reply_i64(r, 8),
-        .timeout = reply_i64(r, 9), .stopped = reply_i64(r, 10),
-        .expired = reply_i64(r, 11), .retained = reply_i64(r, 12),
-        .oldest_due_ms = oldest != 0 ? now - oldest : 0,
-        .workers = reply_i64(r, 14), .waiting = reply_i64(r, 16),
-        .broadcasts = reply_i64(r, 17)};
+    struct stint_stats t = {.group = group,
+                            .queued = reply_i64(r, 1),
+                            .unknown = reply_i64(r, 2),
+                            .disabled = reply_i64(r, 3),
+                            .assigned = reply_i64(r, 4),
+                            .running = reply_i64(r, 5),
+                            .due = reply_i64(r, 6),
+                            .completed = reply_i64(r, 7),
+                            .failed = reply_i64(r, 8),
+                            .timeout = reply_i64(r, 9),
+                            .stopped = reply_i64(r, 10),
+                            .expired = reply_i64(r, 11),
+                            .retained = reply_i64(r, 12),
+                            .oldest_due_ms = oldest != 0 ? now - oldest : 0,
+                            .workers = reply_i64(r, 14),
+                            .waiting = reply_i64(r, 16),
+                            .broadcasts = reply_i64(r, 17)};
     client_reply_free(r);
     return fn(&t, arg) != 0;
 }

@@ -19,17 +19,17 @@
 #define REF_LEN       (STINT_NAME_LEN + STINT_ID_LEN + 2)
 
 struct node {
-    char *ref;          /* GROUP/ID */
+    char *ref; /* GROUP/ID */
     group_name group;
-    char status[12];    /* "" until it was asked for */
+    char status[12]; /* "" until it was asked for */
     char function[STINT_NAME_LEN + 1];
-    char *name;         /* task_name, or NULL */
-    size_t *parents;    /* nodes; sorted and each once in the end */
+    char *name;      /* task_name, or NULL */
+    size_t *parents; /* nodes; sorted and each once in the end */
     size_t n_parents, parents_room;
-    size_t next;        /* in its chain, index + 1; 0: none */
-    size_t alias;       /* index + 1 of who was meant: an id that stood alone
+    size_t next;  /* in its chain, index + 1; 0: none */
+    size_t alias; /* index + 1 of who was meant: an id that stood alone
                            is of another group; 0: it is itself */
-    int alone;          /* met as an id alone */
+    int alone;    /* met as an id alone */
 };
 
 struct graph {
@@ -174,8 +174,7 @@ static int node_read_task(struct graph *g, size_t i, const char *task,
 }
 
 /* Nobody has it here: is it of another group? */
-static int node_look_elsewhere(struct graph *g, size_t i,
-                               struct stint_err *err)
+static int node_look_elsewhere(struct graph *g, size_t i, struct stint_err *err)
 {
     char ref[REF_LEN];
     group_name group;
@@ -207,8 +206,7 @@ static int node_read(struct graph *g, size_t i, const struct redisReply *r,
     if (gone || task_state_decode(&st, record, len))
         snprintf(st.status, sizeof(st.status), gone ? "GONE" : "BROKEN");
     memcpy(g->nodes[i].status, st.status, sizeof(st.status));
-    if (task_len == 0 && g->nodes[i].alone &&
-        node_look_elsewhere(g, i, err))
+    if (task_len == 0 && g->nodes[i].alone && node_look_elsewhere(g, i, err))
         return -1;
     if (!gone && node_read_task(g, i, task, task_len, err))
         return -1;

@@ -60,9 +60,9 @@ static const char *box_json(struct status_box *b, const json_t *v)
 
 static const char *box_string(struct status_box *b, const json_t *v)
 {
-    return json_is_string(v) ? box_keep(b, json_string_value(v),
-                                        json_string_length(v))
-                             : NULL;
+    return json_is_string(v)
+               ? box_keep(b, json_string_value(v), json_string_length(v))
+               : NULL;
 }
 
 void status_box_clear(struct status_box *b)
@@ -124,8 +124,8 @@ static uint64_t run_from_line(struct status_box *b,
     char status[12] = "", fence[24] = "", worker[STINT_NAME_LEN + 1] = "";
     int64_t start = 0, stop = 0;
     int at = (int)len;
-    if (sscanf(line, "%11s %23s %128s %" SCNd64 " %" SCNd64 "%n", status,
-               fence, worker, &start, &stop, &at) < 5)
+    if (sscanf(line, "%11s %23s %128s %" SCNd64 " %" SCNd64 "%n", status, fence,
+               worker, &start, &stop, &at) < 5)
         at = (int)len;
     run->status = box_printf(b, "%s", status);
     run->run_id = box_printf(b, "%s@%s", b->pub.id, fence);
@@ -152,9 +152,8 @@ static int state_is_run(const struct task_state *st)
         return 0;
     if (strcmp(st->status, "RUNNING") == 0)
         return 1;
-    return status_has_ended(st->status) &&
-           strcmp(st->status, "EXPIRED") != 0 && st->start_ms != 0 &&
-           strstr(st->ticket, " -") == NULL;
+    return status_has_ended(st->status) && strcmp(st->status, "EXPIRED") != 0 &&
+           st->start_ms != 0 && strstr(st->ticket, " -") == NULL;
 }
 
 static struct stint_run_status *box_run(struct status_box *b)
@@ -276,10 +275,9 @@ static const char *running_reason(struct status_box *b,
     if (st->stopping)
         return "being stopped";
     if (st->cast)
-        return box_printf(b,
-                          "broadcast: %" PRId64 " of %" PRId64
-                          " workers have ended",
-                          st->parts - st->open, st->parts);
+        return box_printf(
+            b, "broadcast: %" PRId64 " of %" PRId64 " workers have ended",
+            st->parts - st->open, st->parts);
     return "";
 }
 
@@ -331,9 +329,8 @@ static void status_task(struct status_box *b, const char *task, size_t len)
     json_decref(o);
 }
 
-int status_fill(struct status_box *b, struct task_state *st,
-                const char *group, const char *id, const struct redisReply *r,
-                size_t i)
+int status_fill(struct status_box *b, struct task_state *st, const char *group,
+                const char *id, const struct redisReply *r, size_t i)
 {
     size_t len;
     const char *text = reply_str(r, i, &len);

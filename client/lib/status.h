@@ -20,9 +20,8 @@ void status_box_clear(struct status_box *b);
 /* The elements of a reply: state record at i, task at i + 1, due at i + 2.
  * Decodes the record into *st and fills b with all but runs and reason. -1: out
  * of memory. */
-int status_fill(struct status_box *b, struct task_state *st,
-                const char *group, const char *id, const struct redisReply *r,
-                size_t i);
+int status_fill(struct status_box *b, struct task_state *st, const char *group,
+                const char *id, const struct redisReply *r, size_t i);
 /* Why the task is in its state, in a few words, "": nothing to say. */
 const char *status_reason(struct status_box *b, const struct task_state *st,
                           int64_t now_ms);

@@ -22,13 +22,13 @@ struct explaining {
     struct task_state st;
     char function[STINT_NAME_LEN + 1];
     int64_t now_ms, due_ms;
-    int64_t ended; /* tasks of the group in the last minute */
+    int64_t ended;         /* tasks of the group in the last minute */
     int64_t live, resting; /* workers of the group */
-    int64_t retry; /* how many there may be; -1: without end */
+    int64_t retry;         /* how many there may be; -1: without end */
     const struct redisReply *parents;
     /* from the records of the group's live workers: */
     int64_t knowing, knowing_active; /* that have the function */
-    int64_t slots, busy; /* of the latter */
+    int64_t slots, busy;             /* of the latter */
     int holder_is_dead;
     struct stint_why *why;
 };
@@ -70,8 +70,7 @@ static const char *span(int64_t ms, char text[static SPAN_LEN])
     if (ms < 0)
         snprintf(text, SPAN_LEN, "0.0 s");
     else if (s < 120)
-        snprintf(text, SPAN_LEN, "%" PRId64 ".%d s", s,
-                 (int)(ms % 1000 / 100));
+        snprintf(text, SPAN_LEN, "%" PRId64 ".%d s", s, (int)(ms % 1000 / 100));
     else if (s < 7200)
         snprintf(text, SPAN_LEN, "%" PRId64 "m %02ds", s / 60, (int)(s % 60));
     else if (s < 172800)
@@ -178,8 +177,8 @@ static void why_parents(struct explaining *e)
         char status[12], one[STINT_NAME_LEN + STINT_ID_LEN + 20];
         const char *ref = reply_str(e->parents, n, &len);
         parent_status(e, ref, status);
-        int k = snprintf(one, sizeof(one), "%s%s (%s)", n > 0 ? ", " : "",
-                         ref, status);
+        int k = snprintf(one, sizeof(one), "%s%s (%s)", n > 0 ? ", " : "", ref,
+                         status);
         if (k < 0 || used + (size_t)k >= sizeof(text))
             break;
         memcpy(text + used, one, (size_t)k + 1);
@@ -237,7 +236,9 @@ static void why_turn(struct explaining *e)
             "It is due; %" PRId64 " task%s %s ahead of it, and nothing of its "
             "group ended in the last minute.",
             y->ahead, plural(y->ahead), y->ahead == 1 ? "is" : "are");
-    if (e->slots > 0 && e->busy >= e->slots)
+    if (e->slots == 1 && e->busy >= 1)
+        say(e, "The only slot of its worker is taken.");
+    else if (e->slots > 0 && e->busy >= e->slots)
         say(e, "All %" PRId64 " slots of the workers are taken.", e->slots);
 }
 
@@ -303,9 +304,10 @@ static int why_ended(struct explaining *e, struct stint_err *err)
     const char *worker = strcmp(e->st.worker, "-") ? e->st.worker : "";
     int ran = *worker != '\0' && *worker != '*' && e->st.start_ms != 0;
     size_t len = strlen(t->reason);
+    int stops = len > 0 && strchr(".!?\n", t->reason[len - 1]) != NULL;
     say(e, "It ended %s %s ago, at %s%s%s%s%s%s", e->st.status, past, at,
         ran ? ", on " : "", ran ? worker : "", len > 0 ? ": " : "", t->reason,
-        len > 0 && strchr(".!?\n", t->reason[len - 1]) ? "" : ".");
+        stops ? "" : ".");
     stint_status_free(t);
     return 0;
 }
@@ -381,9 +383,9 @@ int stint_why(stint *s, const char *group, const char *id,
     args_close(&a);
     if (r == NULL)
         return -1;
-    int rc = why_read(&e, r) ? err_set(err, STINT_NOT_FOUND,
-                                       "there is no task %.128s", id)
-                             : why_say(&e, err);
+    int rc = why_read(&e, r)
+                 ? err_set(err, STINT_NOT_FOUND, "there is no task %.128s", id)
+                 : why_say(&e, err);
     client_reply_free(r);
     return rc;
 }

@@ -272,8 +272,8 @@ int rules_clean(void **state)
     rules_now = RULES_START;
     rules_group = "main";
     rules_other = 0;
-    EXPECT("NEW 0 0 0", "heartbeat", "w1", "1000000000000", "0");
-    EXPECT("NEW 0 0 0", "heartbeat", "w2", "1000000000000", "0");
+    EXPECT("NEW 0 0 0 0", "heartbeat", "w1", "1000000000000", "0");
+    EXPECT("NEW 0 0 0 0", "heartbeat", "w2", "1000000000000", "0");
     return 0;
 }
 

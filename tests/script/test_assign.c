@@ -144,7 +144,7 @@ static void test_lease(void **state)
     rules_queue("a", "");
     const char *before = rules_digest();
     EXPECT_START("-LEASE", "assign", "w3", "t", "1", "0", "f");
-    EXPECT("NEW 0 0 0", "heartbeat", "w3", "1000", "0");
+    EXPECT("NEW 0 0 0 0", "heartbeat", "w3", "1000", "0");
     before = rules_digest();
     rules_now += 1001;
     EXPECT_START("-LEASE", "assign", "w3", "t", "1", "0", "f");

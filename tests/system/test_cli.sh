@@ -10,6 +10,11 @@ exits "--version" 0 "$STINT" --version
 contains "the version" 0.1.0 "$out"
 exits "queue-task --help" 0 "$STINT" queue-task --help
 contains "help of a command" --start-time "$out"
+for command in why graph requeue-task enable-task disable-task delete-task \
+    disable resume terminate kill; do
+    exits "$command --help" 0 "$STINT" "$command" --help
+    contains "its usage" "usage: stint $command " "$out"
+done
 exits "unknown command" 2 "$STINT" frobnicate
 contains "it is named" frobnicate "$errout"
 equal "nothing on stdout" "" "$out"
@@ -48,6 +53,18 @@ for key in id period timeout repeats args priority; do
     contains "error on $key" "\"$key\":" "$out"
 done
 contains "no id" '"id":null' "$(tr -d ' \n' <"$tmp/out")"
+exits "and of the later options" 2 "$STINT" queue-task hello --json \
+    --cronline 'every day' --max-crashes -2 --sync-output -1 \
+    --depends-on 'a b' --on-dependency sleep --timezone Nowhere/Atall
+for key in cronline max_crashes sync_output depends_on on_dependency; do
+    contains "error on $key" "\"$key\":" "$out"
+done
+exits "a broadcast" 0 "$STINT" queue-task hello \
+    --broadcast --disabled --id cast --max-crashes -1 --sync-output 0.5
+exits "a task with a cronline" 0 "$STINT" queue-task hello --id nightly \
+    --cronline '15 3 * * *' --timezone UTC
+contains "is due then" "T03:15:00.000Z" "$(field next_run_time nightly)"
+exits "away with them" 0 "$STINT" delete-task cast nightly
 exits "and without --json" 2 "$STINT" queue-task hello --period -1 --timeout 0
 contains "period on stderr" period "$errout"
 contains "timeout on stderr" timeout "$errout"
@@ -80,6 +97,8 @@ exits "stop an unknown id" 1 "$STINT" stop-task nobody
 exits "wait that times out" 1 "$STINT" wait a1 --timeout 0.2
 exits "list" 0 "$STINT" list --function hello --limit 2
 equal "the limit holds" 2 "$(grep -c hello "$tmp/out")"
+exits "--group-name is as good as --group" 0 "$STINT" list --group-name main
+exits "and the other way round" 0 "$STINT" task-status a1 --group main
 exits "list an unknown status" 2 "$STINT" list --status SLEEPING
 
 # Stopping.
@@ -93,6 +112,10 @@ printf '{"tasks": {"x": {"exec": ["true"]}}, "colour": 1}' >"$tmp/c.json"
 exits "unknown key of the configuration" 2 "$STINT" worker \
     --config "$tmp/c.json" --drain
 contains "it is named" colour "$errout"
+exits "no such number of runs" 2 "$STINT" worker --max-empty-runs -1
+printf '{"tasks": {"x": {"exec": ["true"]}}}' >"$tmp/c.json"
+exits "--max-empty-runs ends an idle worker" 0 "$STINT" worker \
+    --config "$tmp/c.json" --heartbeat 0.1 --max-empty-runs 2
 exits "no such configuration" 2 "$STINT" worker --config "$tmp/none" --drain
 
 # Redis.

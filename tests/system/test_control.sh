@@ -67,7 +67,8 @@ sleep 0.3
 equal "it ignores SIGTERM" RUNNING "$(field status stubborn)"
 within 2500 "stubborn is STOPPED" has_status STOPPED stubborn
 until_true 2 "its process is gone" gone "$(cat "$tmp/stubborn.pid")"
-contains "by SIGKILL" '"signal":9' "$("$STINT" task-status stubborn --runs --json)"
+contains "by SIGKILL" '"signal":9' \
+    "$("$STINT" task-status stubborn --runs --json)"
 sleep 0.2
 equal "it is not tried again" STOPPED "$(field status stubborn)"
 
@@ -82,8 +83,8 @@ equal "its runs are counted on" 3 "$(field times_run back)"
 exits "requeue it with --reset" 0 "$STINT" requeue-task back --reset
 "$STINT" wait back --timeout 10 >/dev/null 2>&1 || fail "back did not run"
 equal "or anew" 2 "$(field times_run back)"
-equal "all runs are there" 5 \
-    "$("$STINT" task-status back --runs --json | grep -o '"run_id"' | grep -c .)"
+exits "its runs" 0 "$STINT" task-status back --runs --json
+equal "all five are there" 5 "$(grep -o '"run_id"' <<<"$out" | grep -c .)"
 queue echo --id later --start-time +1h
 exits "what is QUEUED cannot be" 1 "$STINT" requeue-task later
 contains "it says why" QUEUED "$errout"
@@ -130,5 +131,23 @@ for command in stop-task requeue-task enable-task disable-task delete-task; do
     exits "$command --help" 0 "$STINT" "$command" --help
 done
 until_true 5 "it is STOPPED" has_status STOPPED runs
+
+# The worker dies while it stops a task: that was one run, it is LOST, and the
+# task is STOPPED all the same.
+"$STINT" terminate --worker one >/dev/null || fail "terminate"
+ended "$worker_pid" 10
+worker two --group side
+two=$worker_pid
+worker three --group side
+queue stubborn --id lost --group-name side --args "[\"$tmp/lost\"]"
+until_true 10 "it runs" test -s "$tmp/lost.pid"
+holder=$two
+[[ $(field worker lost) == two.* ]] || holder=$worker_pid
+exits "stop it" 0 "$STINT" stop-task lost
+kill_hard "$holder"
+until_true 10 "it is STOPPED" has_status STOPPED lost
+exits "its runs" 0 "$STINT" task-status lost --runs --json
+equal "one run" 1 "$(grep -o '"run_id"' <<<"$out" | grep -c .)"
+contains "which is LOST" '"status":"LOST"' "$out"
 fsck_clean
 passed

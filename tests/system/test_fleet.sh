@@ -31,6 +31,17 @@ worker_is() {
     "$STINT" workers | grep -q "^$2\.[^ ]*  *$1 "
 }
 
+# both_have_beaten: since $restarted, both of them
+both_have_beaten() {
+    local age n=0
+    for age in $("$STINT" workers --json |
+        grep -o '"heartbeat_age_ms":[0-9]*' | grep -o '[0-9]*$'); do
+        [ "$age" -lt $(($(now_ms) - restarted)) ] || return 1
+        n=$((n + 1))
+    done
+    [ "$n" = 2 ]
+}
+
 # within MS WHAT COMMAND...: the command succeeds so long after $began
 within() {
     local ms=$1 what=$2
@@ -73,7 +84,8 @@ within 1000 "one is DISABLED" worker_is DISABLED one
 for i in 1 2 3 4; do
     queue echo --id "e$i" --args '["x"]'
 done
-"$STINT" wait e1 e2 e3 e4 --timeout 10 >/dev/null 2>&1 || fail "they did not run"
+"$STINT" wait e1 e2 e3 e4 --timeout 10 >/dev/null 2>&1 ||
+    fail "they did not run"
 equal "the other one takes all" 4 "$("$STINT" list --json | grep -c '"two\.')"
 exits "disable the whole group" 0 "$STINT" disable --group main --json
 equal "both are told" 2 "$(grep -c . "$tmp/out")"
@@ -89,9 +101,10 @@ until_true 3 "why says so" sh -c \
 sleep 1.2 # level 1: a killed Redis may lose its last second
 kill -KILL "$(redis_pid)"
 until_true 10 "Redis is back" has_status QUEUED held
-sleep 0.5
-until_true 10 "one is still DISABLED" worker_is DISABLED one
-sleep 0.5
+restarted=$(now_ms)
+until_true 15 "both workers are back" both_have_beaten
+equal "both are still DISABLED" 2 "$("$STINT" workers | grep -c DISABLED)"
+sleep 0.3
 equal "nobody takes it now" QUEUED "$(field status held)"
 began=$(now_ms)
 exits "resume one of them" 0 "$STINT" resume --group main --limit 1
