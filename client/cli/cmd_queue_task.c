@@ -41,6 +41,9 @@ const char cmd_queue_task_usage[] =
     "  --disabled            do not run until enabled\n"
     "  --result-ttl S        keep the ended task so long (86400)\n"
     "  --discard-results     keep no results\n"
+    "  --durability L        answer when it is as safe as that: 1, 2 (on\n"
+    "                        Redis's disk), 3 (and on a replica) or\n"
+    "                        replicas=N; refused where Redis cannot (1)\n"
     "  --sync-output S       show the output every S seconds while it runs;\n"
     "                        0: at the end only (0)\n"
     "  --file F              queue the tasks of this file (-: stdin), one\n"
@@ -55,7 +58,7 @@ struct queue_options {
     const char *timeout, *repeats, *period, *retry_failed, *retry_delay;
     const char *retry_backoff, *retry_max_delay, *priority, *result_ttl;
     const char *cronline, *timezone, *max_crashes, *on_dependency;
-    const char *sync_output;
+    const char *sync_output, *durability;
     struct words depends_on;
     int prevent_drift, immediate, disabled, discard_results, broadcast;
     const char *file;
@@ -161,6 +164,7 @@ static json_t *options_json(const struct queue_options *q,
     text_set(o, "on_dependency", q->on_dependency, errors);
     flag_set(o, "broadcast", q->broadcast);
     number_set(o, "sync_output", q->sync_output, errors);
+    text_set(o, "durability", q->durability, errors);
     return o;
 }
 
@@ -221,7 +225,8 @@ static stint_task *options_task(const struct queue_options *q,
     return task;
 }
 
-static void answer_json(const char *id, const struct stint_errors *errors)
+static void answer_json(const char *id, const char *durability,
+                        const struct stint_errors *errors)
 {
     struct json_out j = {false};
     json_open(&j, NULL, '{');
@@ -230,6 +235,8 @@ static void answer_json(const char *id, const struct stint_errors *errors)
     for (size_t i = 0; i < errors->n; i++)
         json_text(&j, errors->at[i].field, errors->at[i].text);
     json_shut(&j, '}');
+    if (durability) /* that was asked for, and is reached */
+        json_text(&j, "durability", durability);
     json_shut(&j, '}');
     putchar('\n');
 }
@@ -244,6 +251,9 @@ static void error_field(struct stint_errors *errors,
         field_fail(errors, "id", err->text[0] ? err->text : "already there");
     else if (at)
         field_fail(errors, "depends_on", at);
+    else if (err->code == STINT_INVALID &&
+             !strncmp(err->text, "durability: ", 12))
+        field_fail(errors, "durability", err->text + 12);
 }
 
 /* Refused, or not possible at all. */
@@ -254,13 +264,14 @@ static int task_refused(const struct common *common,
     if (!errors->n && error_status(err->code) != EXIT_USAGE)
         return error_print(err);
     if (common->json)
-        answer_json(NULL, errors);
+        answer_json(NULL, NULL, errors);
     for (size_t i = 0; !common->json && i < errors->n; i++)
         message("%s: %s", errors->at[i].field, errors->at[i].text);
     return errors->n ? EXIT_USAGE : error_print(err);
 }
 
-static int task_queue(const struct common *common, const stint_task *task)
+static int task_queue(const struct common *common, const stint_task *task,
+                      const char *durability)
 {
     int status = EXIT_DONE;
     stint *s = common_open(common, &status);
@@ -272,13 +283,13 @@ static int task_queue(const struct common *common, const stint_task *task)
     size_t done = 0, bad = 0;
     if (!stint_queue_tasks(s, one, 1, &done, &bad, NULL, NULL, &err)) {
         if (common->json)
-            answer_json(stint_task_id(task), &errors);
+            answer_json(stint_task_id(task), durability, &errors);
         else
             puts(stint_task_id(task));
     } else {
         error_field(&errors, &err);
         status = task_refused(common, &errors, &err);
-        if (err.code == STINT_UNKNOWN)
+        if (err.code == STINT_UNKNOWN && strncmp(err.text, "queued", 6))
             message("to be sure, queue it again with --id %s",
                     stint_task_id(task));
     }
@@ -295,7 +306,7 @@ static int task_run(const struct common *common, struct queue_options *q)
     stint_task *task = options_task(q, &errors, &err);
     if (!task)
         return task_refused(common, &errors, &err);
-    int status = task_queue(common, task);
+    int status = task_queue(common, task, q->durability);
     stint_task_free(task);
     return status;
 }
@@ -344,6 +355,7 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         {"on-dependency", OPTION_TEXT, &q.on_dependency},
         {"broadcast", OPTION_FLAG, &q.broadcast},
         {"sync-output", OPTION_TEXT, &q.sync_output},
+        {"durability", OPTION_TEXT, &q.durability},
         {"file", OPTION_TEXT, &q.file},
     };
     int status =

@@ -165,6 +165,24 @@ static void task_write_rules(struct stint_task *t, const struct task_fields *f)
     rule_i64(&r, "cast", f->broadcast, 0);
 }
 
+int durability_parse(struct durability *d, const char *text)
+{
+    char *end;
+    *d = (struct durability){1, 0};
+    if (strncmp(text, "replicas=", 9) == 0) {
+        long n = strtol(text + 9, &end, 10);
+        if (*end != '\0' || text[9] < '1' || text[9] > '9' || n > 100)
+            return -1;
+        d->replicas = (int)n;
+        return 0;
+    }
+    if (text[0] < '1' || text[0] > '3' || text[1] != '\0')
+        return -1;
+    d->level = text[0] - '0';
+    d->replicas = d->level == 3;
+    return 0;
+}
+
 /* ---- Making ------------------------------------------------------------- */
 
 static void time_write(char text[static 24], const struct task_time *t)
@@ -229,6 +247,7 @@ static int task_fill(struct stint_task *t, const struct task_fields *f,
     if (t->rest == NULL || task_copy_texts(t, f))
         return err_set(err, STINT_NOMEM, "out of memory");
     t->rest_len = strlen(t->rest);
+    t->durability = f->durability;
     if (f->id != NULL)
         snprintf(t->id, sizeof(t->id), "%s", f->id);
     else

@@ -9,6 +9,14 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
+/* When the answer to queue_task comes: level 1 to 3, and when so many replicas
+ * have it. */
+struct durability {
+    int level, replicas;
+};
+/* "1", "2", "3" or "replicas=N" (1 to 100). -1: none of these. */
+int durability_parse(struct durability *d, const char *text);
+
 /* A checked task as the script queue_task takes it. */
 struct stint_task {
     char id[STINT_ID_LEN + 1];
@@ -20,6 +28,7 @@ struct stint_task {
                         defaults; see lua/prelude.lua for the keys; "" */
     char *depends;  /* parents, "ID" or "GROUP/ID", a blank between; owned,
                        or NULL */
+    struct durability durability;
     char *cronline, *timezone; /* owned, or NULL; start is then the first
                        match once task_cron_start was called */
     char *rest;     /* JSON object text: args, vars, task_name, timeout…

@@ -21,7 +21,8 @@
 enum field_kind {
     FIELD_FUNCTION, FIELD_ID, FIELD_LABEL, FIELD_GROUP, FIELD_ARRAY,
     FIELD_OBJECT, FIELD_TIME, FIELD_TIMEOUT, FIELD_SECONDS, FIELD_COUNT,
-    FIELD_FACTOR, FIELD_FLAG, FIELD_IDS, FIELD_CRON, FIELD_ZONE, FIELD_DEPENDENCY
+    FIELD_FACTOR, FIELD_FLAG, FIELD_IDS, FIELD_CRON, FIELD_ZONE,
+    FIELD_DEPENDENCY, FIELD_DURABILITY
 };
 
 struct field {
@@ -80,6 +81,8 @@ static const struct field fields[] = {
      "must be fail or run"},
     {"broadcast", FIELD_FLAG, AT(broadcast), 0, 1, FLAG_TEXT},
     {"sync_output", FIELD_SECONDS, AT(sync_ms), 0, TEN_YEARS_S, SECONDS_TEXT},
+    {"durability", FIELD_DURABILITY, AT(durability), 0, 0,
+     "must be 1, 2, 3 or replicas=N with N from 1 to 100"},
 };
 
 #define FIELDS_N (sizeof(fields) / sizeof(*fields))
@@ -232,6 +235,16 @@ static int word_read(const json_t *v, enum field_kind kind, const char **out)
     return 0;
 }
 
+static int durability_read(const json_t *v, struct durability *d)
+{
+    char level[2] = "";
+    if (json_is_integer(v) && json_integer_value(v) >= 1 &&
+        json_integer_value(v) <= 3)
+        level[0] = (char)('0' + json_integer_value(v));
+    return durability_parse(d, json_is_string(v) ? json_string_value(v)
+                                                 : level);
+}
+
 static int field_read(struct task_fields *f, const struct field *d, json_t *v)
 {
     void *at = (char *)f + d->at;
@@ -262,6 +275,8 @@ static int field_read(struct task_fields *f, const struct field *d, json_t *v)
     case FIELD_ZONE:
     case FIELD_DEPENDENCY:
         return word_read(v, d->kind, at);
+    case FIELD_DURABILITY:
+        return durability_read(v, at);
     }
     return -1;
 }
@@ -317,7 +332,8 @@ void task_fields_read(struct task_fields *f, json_t *object,
     *f = (struct task_fields){.period_ms = 60000, .delay_ms = -1,
                               .cap_ms = 3600000, .ttl_ms = 86400000,
                               .timeout_ms = 60000, .repeats = -1,
-                              .max_crashes = 3, .backoff = BACKOFF_UNIT};
+                              .max_crashes = 3, .backoff = BACKOFF_UNIT,
+                              .durability = {1, 0}};
     if (json_object_get(object, "function") == NULL)
         errors_add(errors, "function", "is required");
     json_object_foreach(object, key, v) {
@@ -395,7 +411,8 @@ static int put_texts(json_t *object, const struct stint_task_options *o)
            put_text(object, "stop_time", o->stop_time) ||
            put_text(object, "cronline", o->cronline) ||
            put_text(object, "timezone", o->timezone) ||
-           put_text(object, "on_dependency", o->on_dependency);
+           put_text(object, "on_dependency", o->on_dependency) ||
+           put_text(object, "durability", o->durability);
 }
 
 static int put_rules(json_t *object, const struct stint_task_options *o)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
+#include "task.h"
+
 struct task_time {
     int64_t ms;
     int relative; /* to Redis's clock */
@@ -25,6 +27,7 @@ struct task_fields {
     int64_t repeats, retry_failed, priority; /* repeats -1: not given */
     int64_t max_crashes;
     int64_t backoff; /* in 1/100000 */
+    struct durability durability;
     int prevent_drift, immediate, disabled, discard_results, broadcast;
 };
 

@@ -10,6 +10,7 @@
 
 #include "client.h"
 #include "clock.h"
+#include "durability.h"
 #include "err.h"
 #include "limits.h"
 #include "parents.h"
@@ -254,12 +255,27 @@ static void queueing_nudge(struct queueing *q)
     }
 }
 
+static struct durability queueing_durability(const struct queueing *q)
+{
+    struct durability most = {1, 0};
+    for (size_t i = 0; i < q->n; i++) {
+        const struct durability *d = &q->tasks[i]->durability;
+        most.level = d->level > most.level ? d->level : most.level;
+        most.replicas =
+            d->replicas > most.replicas ? d->replicas : most.replicas;
+    }
+    return most;
+}
+
 /* The whole of it, parents first. */
 static int queueing_all(struct queueing *q, stint_progress_fn fn, void *arg,
                         struct stint_err *err)
 {
     stint_task *const *given = q->tasks;
     stint_task **ordered = NULL;
+    struct durability durability = queueing_durability(q);
+    if (durability_check(q->s, &durability, err))
+        return -1;
     if (parents_order(q->s, given, q->n, &ordered, &q->bad, err))
         return -1;
     if (ordered != NULL)
@@ -268,6 +284,8 @@ static int queueing_all(struct queueing *q, stint_progress_fn fn, void *arg,
     if (rc == 0)
         rc = queueing_run(q, fn, arg, err);
     queueing_nudge(q);
+    if (rc == 0)
+        rc = durability_wait(q->s, &durability, err);
     if (ordered != NULL && rc != 0) {
         const stint_task *bad = ordered[q->bad];
         for (q->bad = 0; given[q->bad] != bad;)

@@ -138,10 +138,14 @@ struct stint_task_options {
                                   not COMPLETED; "run": runs all the same */
     int broadcast;         /* 0; 1: a run on every live worker of the group */
     double sync_output_s;  /* 0: output at the end only */
+    const char *durability; /* NULL or "1"; "2": the answer comes when it is
+                               on Redis's disk; "3": and on a replica;
+                               "replicas=N": on N replicas. Refused (INVALID)
+                               where Redis is not set up for it */
 };
 #define STINT_TASK_OPTIONS_INIT                                                \
     {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, -1, 60, 0, \
-     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0}
+     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0, 0}
 
 /* A checked task, ready to be queued. */
 typedef struct stint_task stint_task;
@@ -151,7 +155,7 @@ typedef struct stint_task stint_task;
  * stop_time, timeout, repeats, period, prevent_drift, retry_failed,
  * retry_delay, retry_backoff, retry_max_delay, immediate, priority, disabled,
  * result_ttl, discard_results, cronline, timezone, max_crashes, depends_on,
- * on_dependency, broadcast, sync_output). An id is made if none is given. On
+ * on_dependency, broadcast, sync_output, durability). An id is made if none is given. On
  * bad input: NULL, err INVALID and *errors with every wrong field. */
 STINT_API STINT_CHECKED stint_task *
 stint_task_new(const struct stint_task_options *o, struct stint_errors *errors,
@@ -177,7 +181,8 @@ stint_queue_task(stint *s, const struct stint_task_options *o,
  * index of the refused one. When tasks depend on others of the array, in
  * whatever order, parents are queued first (*n_done is only a number then); a
  * cycle is refused before anything is queued, an id that is nowhere by the
- * batch that names it. */
+ * batch that names it. Of the tasks' durabilities the highest holds for all;
+ * UNKNOWN: all are queued, but not enough replicas have confirmed it. */
 typedef void (*stint_progress_fn)(size_t done, size_t total, void *arg);
 STINT_API STINT_CHECKED int
 stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
