@@ -4,14 +4,16 @@
 -- its like, out of the way of the others. Parts of broadcasts for this worker
 -- are RUNNING beyond its slots.
 -- FLAGS:
--- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run  ARGV[6] to prefetch
+-- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run; behind a blank an s:
+-- it holds a task already that was lost with a worker  ARGV[6] to prefetch
 -- ARGV[7...] functions the worker knows
 -- Returns now_us, when the next is due (ms, 0: none), 1 if more is due now,
 -- then three a task: id, state record, task
 -- Refuses: LEASE
 local base, worker, token = KEYS[1], ARGV[3], ARGV[4]
 local now, now_us = enter(ARGV)
-local n_run = tonumber(ARGV[5])
+local n_run, has_suspect = string.match(ARGV[5], '^(%d+) ?(s?)$')
+n_run = tonumber(n_run)
 local want = n_run + tonumber(ARGV[6])
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
@@ -27,6 +29,10 @@ local gone, n_gone = expire_due(w, now, STEP)
 
 -- Where to look, in order. Without levels it is one sorted set.
 local sources = {}
+local suspects = base .. ':suspects'
+if has_suspect == '' and n_run > 0 then
+    sources[1] = suspects
+end
 local levels = redis.call('ZREVRANGE', base .. ':levels', 0, 999, 'WITHSCORES')
 local plain = base .. ':queued'
 for i = 1, #levels, 2 do
@@ -115,13 +121,16 @@ for _, key in ipairs(sources) do
     if limit <= 0 then
         break
     end
+    if key == suspects then
+        limit = 1
+    end
     local found = redis.call('ZRANGEBYSCORE', key, '-inf', now_text,
                              'WITHSCORES', 'LIMIT', 0, limit)
     if #found == 0 and sources[key]
         and redis.call('EXISTS', key) == 0 then
         put(w, 'ZREM', base .. ':levels', sources[key])
     end
-    more = more or #found == 2 * limit
+    more = more or #found == 2 * limit and key ~= suspects
     local ids = {}
     for i = 1, #found, 2 do
         ids[#ids + 1] = found[i]
@@ -164,8 +173,12 @@ flush(w, now)
 
 -- Pass the wake-up on while work remains, and keep the time of the next.
 local due
+local left = first_score(suspects)
+if left then
+    redis.call('ZADD', base .. ':wake:' .. SUSPECTS, 'LT', left, 'w')
+end
 for _, key in ipairs(sources) do
-    local score = first_score(key)
+    local score = key ~= suspects and first_score(key)
     if score then
         local fn = sources[key] and string.match(sources[key], ':(.+)$')
         if fn then

@@ -10,7 +10,7 @@ local now, now_us = enter(ARGV)
 local keys = {base .. ':task', base .. ':state', base .. ':run',
               base .. ':expiry', base .. ':finished', base .. ':queued',
               base .. ':held', base .. ':ids', base .. ':waiting',
-              base .. ':broadcast', base .. ':casting'}
+              base .. ':broadcast', base .. ':casting', base .. ':suspects'}
 for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
     keys[#keys + 1] = base .. ':queued:' .. l
 end

@@ -32,6 +32,7 @@ if want('QUEUED') then
     for _, l in ipairs(redis.call('ZREVRANGE', base .. ':levels', 0, 999)) do
         keys[#keys + 1] = base .. ':queued:' .. l
     end
+    keys[#keys + 1] = base .. ':suspects'
     keys[#keys + 1] = base .. ':queued'
     keys[#keys + 1] = base .. ':waiting'
     keys[#keys + 1] = base .. ':broadcast'

@@ -113,6 +113,8 @@ local function shelf(base, r, task)
     local level = r.level or '0'
     if r.parked then
         level = level .. ':' .. function_of(task)
+    elseif r.lost then
+        return base .. ':suspects'
     elseif level == '0' then
         return base .. ':queued'
     end
@@ -139,15 +141,11 @@ local function writer(base)
             wakes = {}, ended = {}, gone = {}, parts = {}}
 end
 
--- The list of further arguments of `cmd key`. What is taken out of a sorted set
--- goes first: a task may leave one and come back in the same call.
+-- The list of further arguments of `cmd key`.
 local function list(w, cmd, key)
     local name = cmd .. key
     local l = w.by[name]
     if not l then
-        if cmd == 'ZADD' then
-            list(w, 'ZREM', key)
-        end
         l = {cmd = cmd, key = key}
         w.by[name] = l
         w.order[#w.order + 1] = l
@@ -223,6 +221,11 @@ local function leave(w, id, r, task)
     end
 end
 
+-- Behind :wake: where the name of a function may stand. A task that was lost
+-- with its worker may have been the cause, so it is handed out apart: one to a
+-- worker at a time, and the marker for it wakes those that have none.
+local SUSPECTS = '!lost'
+
 -- Output of a run that did not come to its report.
 local function forget_output(w, id, r)
     if r.live then
@@ -252,7 +255,7 @@ local function requeue(w, id, r, due, task)
     end
     save(w, id, r)
     if not r.disabled and not r.wait and not r.of then
-        wake(w, due, r.parked and function_of(task))
+        wake(w, due, r.parked and function_of(task) or r.lost and SUSPECTS)
     end
 end
 
@@ -458,7 +461,7 @@ end
 local function judge(r, status, now, cron)
     if status == 'COMPLETED' then
         r.run = num(tonumber(r.run or 0) + 1)
-        r.failed = nil
+        r.failed, r.lost = nil, nil
         local due, repeats = next_run(r, now, cron), tonumber(r.repeats or 1)
         if repeats ~= 0 and tonumber(r.run) >= repeats then
             r.next = due

@@ -39,7 +39,7 @@ end
 local function verdict(r, worker)
     local text = evidence(r, worker)
     return '{"error":"its worker was lost ' .. r.lost
-        .. ' times (max_crashes); the last time ' .. string.match(text,
+        .. (r.lost == '1' and ' time' or ' times') .. ' (max_crashes); the last time ' .. string.match(text,
             '^{"error":"its worker (.*)$')
 end
 

@@ -8,7 +8,7 @@ local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local t = num(now)
 local queued, parked, due, oldest, first = 0, 0, 0, nil, nil
-local keys = {base .. ':queued'}
+local keys = {base .. ':queued', base .. ':suspects'}
 for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
     if string.find(l, ':', 1, true) then
         parked = parked + redis.call('ZCARD', base .. ':queued:' .. l)

@@ -20,6 +20,8 @@ for i, id in ipairs(ids) do
         and redis.call('ZSCORE', base .. ':queued', id) or ''
     reply[#reply + 1] = runs[i] or ''
     reply[#reply + 1] = ARGV[3] == '3'
-        and redis.call('LRANGE', base .. ':run:' .. id, 0, RUNS_KEPT - 1) or {}
+        and redis.call('LRANGE', base .. ':run:' .. id, 0,
+                       string.find(states[i] or '', ' cast=1', 1, true)
+                       and CAST_MAX - 1 or RUNS_KEPT - 1) or {}
 end
 return reply

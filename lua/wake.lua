@@ -22,6 +22,7 @@ end
 if queued then
     marks[base .. ':wake'] = queued
 end
+marks[base .. ':wake:' .. SUSPECTS] = first_score(base .. ':suspects')
 for key, score in pairs(marks) do
     redis.call('ZADD', key, 'LT', score, 'w')
 end

@@ -16,7 +16,10 @@ local ahead = 0
 if task ~= '' and (not r or r.status == 'QUEUED') and due ~= ''
     and tonumber(due) <= now and not (r and (r.disabled or r.wait)) then
     local level = tonumber(r and r.level or '0')
-    local keys = {[base .. ':queued'] = 0}
+    local keys = {[base .. ':queued'] = 0, [base .. ':suspects'] = 1000}
+    if r and r.lost then
+        level = 1000
+    end
     local levels = redis.call('ZRANGE', base .. ':levels', 0, 999,
                               'WITHSCORES')
     for i = 1, #levels, 2 do

@@ -86,7 +86,7 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
 {
     struct args a;
     uint64_t token;
-    char token_text[20];
+    char token_text[20], slots[16];
     if (getrandom(&token, sizeof(token), 0) != (ssize_t)sizeof(token))
         token = (uint64_t)w->clock() * 2654435761u;
     snprintf(token_text, sizeof(token_text), "%012" PRIx64,
@@ -94,7 +94,8 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_str(&a, token_text);
-    args_add_i64(&a, n_run);
+    snprintf(slots, sizeof(slots), "%d%s", n_run, w->suspects > 0 ? " s" : "");
+    args_add_str(&a, slots);
     args_add_i64(&a, n_prefetch);
     for (int i = 0; i < w->config->n_types; i++)
         args_add_str(&a, w->config->types[i].name);
@@ -420,16 +421,19 @@ void exchange_wait(struct worker *w)
     args_init(&a);
     args_add_str(&a, "BZPOPMIN");
     for (int i = 0; i < w->n_groups; i++)
-        for (int f = -1; f < w->config->n_types; f++) {
+        for (int f = w->suspects > 0 ? -1 : -2; f < w->config->n_types; f++) {
             if (n == (int)(sizeof(keys) / sizeof(keys[0])))
                 break;
             script_wake_key(w->waker, key, sizeof(key), w->groups[i].name,
-                            f < 0 ? NULL : w->config->types[f].name);
+                            f == -2   ? "!lost"
+                            : f == -1 ? NULL
+                                      : w->config->types[f].name);
             keys[n] = strdup(key);
             check(keys[n] != NULL);
             args_add_str(&a, keys[n++]);
         }
     args_add_str(&a, WAIT_S);
+    w->waits_apart = w->suspects > 0;
     w->waiting = 1;
     script_command(w->waker, &a, exchange_on_wait, w);
     args_close(&a);

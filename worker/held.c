@@ -107,6 +107,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     held_link(w, h,
               h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
     w->n_held++;
+    w->suspects += h->record.lost > 0;
     return h;
 }
 
@@ -114,6 +115,10 @@ void held_free(struct worker *w, struct held *h)
 {
     held_unlink(w, h);
     w->n_held--;
+    if (h->record.lost > 0 && --w->suspects == 0) {
+        h->group->hungry = 1; /* for the next of them */
+        w->want_tick(w->want_arg);
+    }
     json_decref(h->run.task);
     json_decref(h->run.parents);
     free(h->json);

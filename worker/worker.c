@@ -329,6 +329,10 @@ static int64_t worker_tick_wait(struct worker *w, int64_t now_ms)
 {
     int room = !w->disabled && (worker_free_slots(w) > 0 ||
                                 w->held[HELD_ASSIGNED].n < w->prefetch);
+    if (w->waiting && w->waits_apart && w->suspects == 0) {
+        w->waits_apart = 0; /* now it may wait for such a task, too */
+        exchange_stop_waiting(w);
+    }
     if (w->waiting || !w->waker_connected || !room)
         return INT64_MAX;
     if (now_ms < w->waited_mono_ms)

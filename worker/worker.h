@@ -129,6 +129,8 @@ struct worker {
 
     int disabled;                 /* takes nothing new */
     int64_t acted;                /* number of the last command done */
+    int suspects;                 /* held ones that were lost with a worker */
+    int waits_apart;              /* the outstanding wait leaves them out */
     int syncs;                    /* RUNNING ones whose output is published */
     int progressing;              /* progress outstanding */
     int max_empty_runs, empty_runs;

@@ -68,4 +68,40 @@ static void test_damage_is_found(void **state)
     }
 }
 
-RULES_MAIN(RULES_TEST(test_healthy), RULES_TEST(test_damage_is_found))
+/* Of families, broadcasts and what is to be stopped. */
+static void test_more_damage_is_found(void **state)
+{
+    static const struct {
+        const char *id, *damage;
+    } rows[] = {
+        {"child", "ZREM {stint:main}:waiting child"},
+        {"child", "DEL {stint:main}:parents:child"},
+        {"child", "SADD {stint:main}:parents:child main/x"},
+        {"child", "ZADD {stint:main}:queued 1 child"},
+        {"run", "ZREM {stint:main}:stops:w1 run"},
+        {"cast", "ZREM {stint:main}:casting cast"},
+        {"cast", "ZADD {stint:main}:broadcast 1 cast"},
+        {"cast@1", "ZREM {stint:main}:cast:w1 cast@1"},
+        {"cast@1", "ZADD {stint:main}:cast:w2 1 cast@1"},
+        {"cast@1", "ZREM {stint:main}:workers w1"},
+        {"later", "ZREM {stint:main}:broadcast later"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        rules_clean(NULL);
+        rules_queue("run", "");
+        assert_string_equal(rules_assign("w1", 1, 0, "f"), "run");
+        EXPECT("STOPPING", "stop_task", "run");
+        rules_queue("child", "after=run");
+        rules_queue("cast", "cast=1");
+        EXPECT("1 0", "fire", "9");
+        rules_queue_at("later", "f", "+1000", "", "cast=1");
+        assert_int_equal(faults(rows[i].id), 0);
+        rules_redis(rows[i].damage);
+        if (faults(rows[i].id) == 0)
+            fail_msg("not found: %s", rows[i].damage);
+    }
+}
+
+RULES_MAIN(RULES_TEST(test_healthy), RULES_TEST(test_damage_is_found),
+           RULES_TEST(test_more_damage_is_found))

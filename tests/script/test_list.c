@@ -55,11 +55,11 @@ static void test_steps(void **state)
     (void)state;
     for (int i = 0; i < 5; i++)
         rules_queue(rules_text("t%d", i), "");
-    EXPECT_START("1 2 t0 ", "list", "QUEUED", "", "2", "");
-    assert_non_null(strstr(ASK("list", "QUEUED", "", "2", "1 2"), " t3 "));
-    const char *last = ASK("list", "QUEUED", "", "2", "1 4");
-    assert_memory_equal(last, "2 0 t4 ", 7);
-    EXPECT("", "list", "QUEUED", "", "2", "2 0");
+    EXPECT_START("2 2 t0 ", "list", "QUEUED", "", "2", "");
+    assert_non_null(strstr(ASK("list", "QUEUED", "", "2", "2 2"), " t3 "));
+    const char *last = ASK("list", "QUEUED", "", "2", "2 4");
+    assert_memory_equal(last, "3 0 t4 ", 7);
+    EXPECT("", "list", "QUEUED", "", "2", "3 0");
 }
 
 RULES_MAIN(RULES_TEST(test_every_status),

@@ -96,7 +96,8 @@ static const char look[] =
     "  if ended and (r.parts or r.open or r.parked) then\n"
     "    fault(id, 'ended with leftovers') end\n"
     "  if r.status == 'QUEUED' and not r.disabled and not r.wait and\n"
-    "    not r.cast and not r.of and r.level then\n"
+    "    not r.cast and not r.of and r.level and\n"
+    "    (r.parked or not r.lost) then\n"
     "    local l = r.level\n"
     "    if r.parked then l = l..':'..string.match(tasks[id],\n"
     "      '^{\"function\":\"([^\"]+)') end\n"
@@ -130,6 +131,17 @@ static const char look[] =
     "end\n"
     "for _, name in ipairs(redis.call('ZRANGE', base..':resting', 0, -1)) do\n"
     "  if not has(base..':workers', name) then fault(name, 'rests') end end\n"
+    /* Whoever sleeps is woken in time. */
+    "local function wakes(key, mark)\n"
+    "  local due = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]\n"
+    "  local at = has(mark, 'w')\n"
+    "  if due and (not at or tonumber(at) > tonumber(due)) then\n"
+    "    fault(key, 'wakes nobody') end end\n"
+    "wakes(base..':queued', base..':wake')\n"
+    "wakes(base..':suspects', base..':wake:!lost')\n"
+    "for _, l in ipairs(redis.call('ZRANGE', base..':levels', 0, -1)) do\n"
+    "  local fn = string.match(l, ':(.+)$')\n"
+    "  wakes(base..':queued:'..l, base..':wake'..(fn and ':'..fn or '')) end\n"
     /* What may follow what, and tickets that grow. */
     "local last = pairs_of('last:'..own)\n"
     "local HELD = {ASSIGNED = 1, RUNNING = 1}\n"
@@ -143,6 +155,17 @@ static const char look[] =
     "  if to ~= 'GONE' and ENDED[from] and to ~= from\n"
     "    and verb ~= 'requeue_task' and verb ~= 'queue_task' then\n"
     "    fault(id, change) end\n"
+    /* A run that is over is in the history, once; but one that nobody had, as
+     * an assign reply that was lost, was none. */
+    "  local kept = {}\n"
+    "  for _, line in ipairs(redis.call('LRANGE', base..':run:'..id, 0, -1))\n"
+    "  do local run, start = string.match(line, '^%u+ (%d+ %S+) (%d+) ')\n"
+    "    if start ~= '0' and kept[run] then fault(id, 'twice: '..line) end\n"
+    "    kept[run] = true end\n"
+    "  if from == 'RUNNING' and to == 'QUEUED' and verb ~= 'heartbeat'\n"
+    "    and not r.discard and not r.of and not r.cast\n"
+    "    and not kept[was.fence..' '..was.worker] then\n"
+    "    fault(id, 'its run is in no history') end\n"
     "  if was.stopping and (to == 'RUNNING' and not r.stopping or\n"
     "    to ~= 'RUNNING' and to ~= 'STOPPED' and to ~= 'COMPLETED' and\n"
     "    to ~= 'GONE') then fault(id, 'stopping: '..change) end\n"
@@ -157,7 +180,8 @@ static const char look[] =
     "redis.call('DEL', 'last:'..own)\n"
     "for id, r in pairs(recs) do\n"
     "  redis.call('HSET', 'last:'..own, id, r.status..' '..r.fence..' '\n"
-    "    ..r.token..' -'..(tasks[id] ~= '-' and ' task=1' or '')\n"
+    "    ..r.token..' '..(r.worker or '-')\n"
+    "    ..(tasks[id] ~= '-' and ' task=1' or '')\n"
     "    ..(r.stopping and ' stopping=1' or '')) end\n"
     "return bad\n";
 
@@ -354,12 +378,28 @@ static int held_one(const struct worker *w, const char *status)
     return n ? found[walk_random((unsigned)n)] : -1;
 }
 
+/* It slept, and takes the marks that woke it. */
+static void worker_wakes(const struct worker *w, const char *functions)
+{
+    const char *lease = rules_redis("ZSCORE {stint:%s}:workers %s",
+                                    rules_group, w->name);
+    char *names = (char *)rules_text("%s", functions);
+
+    if (!*lease || strtoll(lease, NULL, 10) < rules_now)
+        return;
+    rules_redis("DEL {stint:%s}:wake", rules_group);
+    for (char *fn = strtok(names, " "); fn; fn = strtok(NULL, " "))
+        rules_redis("DEL {stint:%s}:wake:%s", rules_group, fn);
+    rules_redis("DEL {stint:%s}:wake:!lost", rules_group);
+}
+
 static void worker_assign(struct worker *w, int run, int prefetch,
                           const char *functions, int lost)
 {
     const char *args[] = {w->name, rules_text("%d", run),
                           rules_text("%d", prefetch), functions};
 
+    worker_wakes(w, functions);
     walk_log("assign", 4, args, "?");
     const char *ids = rules_assign(w->name, run, prefetch, functions);
     walk.log_next--;

@@ -319,6 +319,165 @@ static void test_prunes_in_passing(void **state)
     REDIS("0", "HEXISTS {stint:main}:run a");
 }
 
+/* ---- Series, second by second ------------------------------------------ */
+
+static void at_second(int64_t second)
+{
+    rules_now = RULES_START + second * 1000;
+}
+
+/* stop_time +150 s, a run each minute: at 0, 60, 120; the next is too late. */
+static void test_series_of_150_seconds(void **state)
+{
+    static const struct {
+        const char *rules, *status;
+    } rows[] = {{"repeats=0 period=60000", "EXPIRED"},
+                {"repeats=3 period=60000", "COMPLETED"},
+                {"repeats=4 period=60000", "EXPIRED"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        rules_clean(NULL);
+        rules_queue_at("a", "f", "+0", "+150000", rows[i].rules);
+        for (int run = 0; run < 3; run++) {
+            if (run > 0) {
+                at_second(run * 60 - 1);
+                assert_string_equal(rules_assign("w1", 1, 0, "f"), "");
+            }
+            at_second(run * 60);
+            assert_string_equal(rules_run_once("a", "COMPLETED"), "OK");
+        }
+        assert_string_equal(rules_status("a"), rows[i].status);
+        assert_int_equal(rules_number("a", "run"), 3);
+        assert_int_equal(rules_number("a", "next"), RULES_START + 180000);
+        REDIS("1", "HGET {stint:main}:ended %s", rows[i].status);
+    }
+}
+
+static void test_second_of_three_fails(void **state)
+{
+    (void)state;
+    rules_queue("a", "repeats=3 retry=0");
+    rules_run_once("a", "COMPLETED");
+    at_second(60);
+    rules_run_once("a", "FAILED");
+    assert_string_equal(rules_status("a"), "FAILED");
+    assert_int_equal(rules_number("a", "run"), 1);
+    assert_int_equal(rules_number("a", "failed"), 1);
+}
+
+/* A run longer than its period: the next is due at once, or on the grid; and
+ * never are there two at a time. */
+static void test_run_of_150_seconds(void **state)
+{
+    (void)state;
+    for (int drift = 0; drift < 2; drift++) {
+        rules_clean(NULL);
+        rules_queue("a", drift ? "repeats=0 period=60000 drift=1"
+                               : "repeats=0 period=60000");
+        assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+        for (int t = 0; t < 150; t += 30) {
+            at_second(t);
+            assert_string_equal(rules_assign("w2", 9, 9, "f"), "");
+        }
+        at_second(150);
+        assert_string_equal(rules_report("a", "COMPLETED"), "OK");
+        assert_int_equal(rules_number("a", "next"),
+                         RULES_START + (drift ? 180 : 60) * 1000);
+        assert_string_equal(rules_assign("w2", 1, 0, "f"), drift ? "" : "a");
+        assert_string_equal(rules_assign("w1", 1, 0, "f"), "");
+    }
+}
+
+static void test_period_93_prevent_drift(void **state)
+{
+    (void)state;
+    rules_queue("a", "period=93000 drift=1 repeats=1");
+    at_second(5);
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    at_second(40);
+    rules_report("a", "COMPLETED");
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    assert_int_equal(rules_number("a", "next"), RULES_START + 93000);
+}
+
+/* ---- Cron: whoever reports names the next match ------------------------ */
+
+static void report_next(const char *status, int64_t second)
+{
+    const char *text = second < 0 ? status
+        : rules_text("%s %lld", status,
+                     (long long)(RULES_START + second * 1000));
+
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    assert_string_equal(rules_report("a", text), "OK");
+}
+
+static void test_cron(void **state)
+{
+    (void)state;
+    rules_queue("a", "cron=1 repeats=0");
+    at_second(3);
+    report_next("COMPLETED", 3600);
+    assert_string_equal(rules_status("a"), "QUEUED");
+    assert_int_equal(rules_number("a", "next"), RULES_START + 3600000);
+    at_second(3599);
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "");
+    at_second(3601); /* none named: a period after the start */
+    report_next("COMPLETED", -1);
+    assert_int_equal(rules_number("a", "next"), RULES_START + 3661000);
+}
+
+static void test_cron_repeats_and_stop_time(void **state)
+{
+    (void)state;
+    rules_queue("a", "cron=1 repeats=2");
+    report_next("COMPLETED", 100);
+    assert_string_equal(rules_status("a"), "QUEUED");
+    at_second(100);
+    report_next("COMPLETED", 200);
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    assert_int_equal(rules_number("a", "next"), RULES_START + 200000);
+    rules_clean(NULL);
+    rules_queue_at("a", "f", "+0", "+150000", "cron=1 repeats=0");
+    report_next("COMPLETED", 150); /* just in time */
+    assert_string_equal(rules_status("a"), "QUEUED");
+    at_second(150);
+    report_next("COMPLETED", 151);
+    assert_string_equal(rules_status("a"), "EXPIRED");
+    assert_int_equal(rules_number("a", "run"), 2);
+}
+
+/* Of a task without a cronline it says nothing. */
+static void test_cron_of_others(void **state)
+{
+    static const char *const rules[] = {"repeats=2", "repeats=2 drift=1"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rules_clean(NULL);
+        rules_queue("a", rules[i]);
+        report_next("COMPLETED", 1000);
+        assert_int_equal(rules_number("a", "next"), RULES_START + 60000);
+    }
+    rules_clean(NULL);
+    rules_queue("a", "");
+    report_next("COMPLETED", 1000);
+    assert_string_equal(rules_status("a"), "COMPLETED");
+}
+
+/* A failure of a cron task is tried again after its delay, not at the match. */
+static void test_cron_retries(void **state)
+{
+    (void)state;
+    rules_queue("a", "cron=1 repeats=0 retry=1 delay=7000");
+    report_next("FAILED", 3600);
+    assert_int_equal(rules_number("a", "next"), RULES_START + 7000);
+    at_second(7);
+    report_next("FAILED", 3600);
+    assert_string_equal(rules_status("a"), "FAILED");
+}
+
 RULES_MAIN(RULES_TEST(test_from_every_state),
            RULES_TEST(test_stale_changes_nothing),
            RULES_TEST(test_twice_is_counted_once),
@@ -333,4 +492,10 @@ RULES_MAIN(RULES_TEST(test_from_every_state),
            RULES_TEST(test_retry_times), RULES_TEST(test_jitter),
            RULES_TEST(test_discard),
            RULES_TEST(test_above_maxmemory),
-           RULES_TEST(test_prunes_in_passing))
+           RULES_TEST(test_prunes_in_passing),
+           RULES_TEST(test_series_of_150_seconds),
+           RULES_TEST(test_second_of_three_fails),
+           RULES_TEST(test_run_of_150_seconds),
+           RULES_TEST(test_period_93_prevent_drift), RULES_TEST(test_cron),
+           RULES_TEST(test_cron_repeats_and_stop_time),
+           RULES_TEST(test_cron_of_others), RULES_TEST(test_cron_retries))

@@ -59,5 +59,127 @@ static void test_with_stop_time(void **state)
     assert_string_equal(rules_status("a"), "STOPPED");
 }
 
+/* ---- One that runs ----------------------------------------------------- */
+
+/* A run of w1 that is to be stopped; its ticket. */
+static const char *stopping(const char *rules)
+{
+    rules_clean(NULL);
+    const char *ticket = rules_bring("a", "RUNNING", rules);
+    EXPECT("STOPPING", "stop_task", "a");
+    assert_string_equal(rules_field("a", "stopping"), "1");
+    REDIS("a", "ZRANGE {stint:main}:stops:w1 0 -1");
+    REDIS("1", "EXISTS {stint:main}:signal:w1");
+    return ticket;
+}
+
+static void assert_stopped(const char *status)
+{
+    assert_string_equal(rules_status("a"), status);
+    assert_string_equal(rules_field("a", "stopping"), "");
+    REDIS("1", "HGET {stint:main}:ended %s", status);
+    REDIS("0", "EXISTS {stint:main}:stops:w1");
+    assert_string_equal(rules_assign("w2", 9, 9, "f"), "");
+}
+
+static void test_worker_hears_of_it(void **state)
+{
+    (void)state;
+    stopping("");
+    rules_queue("b", "");
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "b");
+    rules_now += 1;
+    EXPECT("STOPPING", "stop_task", "b");
+    for (int i = 0; i < 3; i++) /* until it ends */
+        EXPECT("OK 0 0 2 0 a b", "heartbeat", "w1", "1000", "0");
+    EXPECT("OK 0 0 2 1 x 1 y a b", "heartbeat", "w1", "1000", "1", "a",
+           rules_ticket("a"), "b", rules_ticket("b"), "x", "1 y");
+    EXPECT("OK 0 0 0 0", "heartbeat", "w2", "1000", "0");
+    assert_string_equal(rules_report("a", "STOPPED"), "OK");
+    EXPECT("OK 0 0 1 0 b", "heartbeat", "w1", "1000", "0");
+}
+
+/* However it is reported, nothing of it runs again. */
+static void test_reported(void **state)
+{
+    static const struct {
+        const char *rules, *report, *status, *runs;
+    } rows[] = {
+        {"", "STOPPED", "STOPPED", "0"},
+        {"retry=5 delay=0 repeats=5 period=0", "STOPPED", "STOPPED", "0"},
+        {"", "FAILED", "STOPPED", "0"},
+        {"retry=-1 delay=0", "FAILED", "STOPPED", "0"},
+        {"retry=5 delay=0", "TIMEOUT", "STOPPED", "0"},
+        {"", "COMPLETED", "COMPLETED", "0"},
+        {"retry=1", "COMPLETED", "COMPLETED", "0"},
+        {"repeats=2 period=0", "COMPLETED", "STOPPED", "1"},
+        {"repeats=0 period=0 cron=1", "COMPLETED", "STOPPED", "1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const char *ticket = stopping(rows[i].rules);
+        int completed = strcmp(rows[i].report, "COMPLETED") == 0;
+        EXPECT("OK", "report", "w1", "a", ticket, rows[i].report, "{\"r\":1}");
+        assert_stopped(rows[i].status);
+        assert_string_equal(rules_field("a", "failed"), "");
+        assert_string_equal(rules_field("a", "run"), completed ? "1" : "");
+        REDIS(rows[i].runs, "LLEN {stint:main}:run:a");
+        const char *before = rules_digest();
+        EXPECT("AGAIN", "report", "w1", "a", ticket, rows[i].report, "");
+        EXPECT_START("-STATE", "stop_task", "a");
+        assert_string_equal(rules_digest(), before);
+    }
+}
+
+static void test_given_back(void **state)
+{
+    (void)state;
+    EXPECT("OK", "release", "w1", "a", stopping("retry=5 repeats=5"));
+    assert_stopped("STOPPED");
+    stopping("retry=5 repeats=5"); /* its worker does not know of it */
+    EXPECT("OK 0 0 1 0 a", "heartbeat", "w1", "1000", "1");
+    assert_stopped("STOPPED");
+}
+
+static void test_worker_lost(void **state)
+{
+    static const char *const rules[] = {"", "crashes=1", "crashes=-1",
+                                        "repeats=0 retry=-1"};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        stopping(rules[i]);
+        EXPECT("1 0", "recover", "9", "0", "w1", "");
+        assert_stopped("STOPPED");
+        REDIS("1", "LLEN {stint:main}:run:a"); /* LOST */
+        REDIS("", "HGET {stint:main}:ended FAILED");
+    }
+}
+
+/* Its output so far goes with it. */
+static void test_with_progress(void **state)
+{
+    (void)state;
+    const char *ticket = stopping("");
+    EXPECT("OK", "progress", "w1", "a", ticket, "{\"output\":\"x\"}");
+    EXPECT("OK", "report", "w1", "a", ticket, "STOPPED", "");
+    assert_stopped("STOPPED");
+    REDIS("0", "HEXISTS {stint:main}:run a");
+}
+
+static void test_queued_again(void **state)
+{
+    (void)state;
+    EXPECT("OK", "report", "w1", "a", stopping("retry=2 delay=0"), "STOPPED",
+           "");
+    EXPECT("OK", "requeue_task", "a", "0");
+    rules_run_once("a", "FAILED");
+    assert_string_equal(rules_status("a"), "QUEUED"); /* retried, as ever */
+}
+
 RULES_MAIN(RULES_TEST(test_from_every_state), RULES_TEST(test_not_there),
-           RULES_TEST(test_with_stop_time))
+           RULES_TEST(test_with_stop_time),
+           RULES_TEST(test_worker_hears_of_it), RULES_TEST(test_reported),
+           RULES_TEST(test_given_back), RULES_TEST(test_worker_lost),
+           RULES_TEST(test_with_progress), RULES_TEST(test_queued_again))

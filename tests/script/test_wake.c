@@ -43,6 +43,33 @@ static void test_says_when_duties_are_due(void **state)
            "wake", "w3");
 }
 
+/* The last four: next broadcast; messages and tellings that are due. */
+static void test_families_and_broadcasts(void **state)
+{
+    (void)state;
+    rules_queue_at("b", "f", "+3000", "", "cast=1");
+    rules_queue("p", "level=1");
+    rules_queue("c", "after=p after=other/x after=other/y");
+    for (int i = 0; i < 250; i++)
+        rules_queue(rules_text("c%d", i), "after=p");
+    assert_string_equal(rules_run_once("p", "COMPLETED"), "OK MORE");
+    long long now = rules_now;
+    rules_redis("DEL {stint:main}:wake");
+    EXPECT(rules_text("%lld %lld %lld 1 2 1", now + 1000000000000,
+                      now + (long long)DAY, now + 3000),
+           "wake", "w1");
+    REDIS(rules_text("%lld", now), "ZSCORE {stint:main}:wake w");
+    EXPECT("1 0", "settle", "9");
+    for (int i = 0; i < 250; i++)
+        EXPECT("OK", "delete_task", rules_text("c%d", i));
+    rules_redis("DEL {stint:main}:wake");
+    EXPECT(rules_text("%lld %lld %lld 1 2 0", now + 1000000000000,
+                      now + (long long)DAY, now + 3000),
+           "wake", "w1");
+    REDIS(rules_text("%lld", now + 3000), "ZSCORE {stint:main}:wake w");
+}
+
 RULES_MAIN(RULES_TEST(test_lost_markers_come_back),
            RULES_TEST(test_nothing_queued_wakes_nobody),
-           RULES_TEST(test_says_when_duties_are_due))
+           RULES_TEST(test_says_when_duties_are_due),
+           RULES_TEST(test_families_and_broadcasts))

@@ -8,6 +8,7 @@
 cat >"$tmp/worker.json" <<END
 {"concurrency": 2,
  "tasks": {"crash": {"module": "$NOOP_MODULE"},
+           "sleep_ms": {"module": "$NOOP_MODULE"},
            "noop": {"module": "$NOOP_MODULE"}}}
 END
 "$STINT" worker --config "$tmp/worker.json" --name w1 --heartbeat 5 \
@@ -36,6 +37,17 @@ ok "the fleet is up"
 "$STINT" queue-task crash --id once --max-crashes 1 >/dev/null
 timeout 20 "$STINT" wait once 2>/dev/null
 contains "once is enough" "lost 1 time" "$("$STINT" task-status once)"
+
+# Those beside it when it crashes are not taken for the cause.
+{
+    seq 300 | sed 's/.*/{"function":"sleep_ms","args":[2]}/'
+    echo '{"function":"crash","id":"among"}'
+    seq 300 | sed 's/.*/{"function":"sleep_ms","args":[2]}/'
+} >"$tmp/tasks"
+"$STINT" queue-task --file "$tmp/tasks" >"$tmp/ids"
+timeout 60 "$STINT" wait - <"$tmp/ids" 2>"$tmp/others"
+contains "one of 601" "1 of 601 ended otherwise" "$(cat "$tmp/others")"
+equal "it is that one" FAILED "$(field status among)"
 
 kill -TERM "$supervisor"
 wait "$supervisor"
