@@ -5,14 +5,16 @@
 -- are RUNNING beyond its slots.
 -- FLAGS:
 -- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run; behind a blank an s:
--- it holds a task already that was lost with a worker  ARGV[6] to prefetch
+-- it holds a task already that was lost with a worker; an r: it rests, and
+-- takes no parts of broadcasts either  ARGV[6] to prefetch
 -- ARGV[7...] functions the worker knows
 -- Returns now_us, when the next is due (ms, 0: none), 1 if more is due now,
 -- then three a task: id, state record, task
 -- Refuses: LEASE
 local base, worker, token = KEYS[1], ARGV[3], ARGV[4]
 local now, now_us = enter(ARGV)
-local n_run, has_suspect = string.match(ARGV[5], '^(%d+) ?(s?)$')
+local n_run, has_suspect, rests = string.match(ARGV[5],
+                                               '^(%d+) ?(s?)(r?)$')
 n_run = tonumber(n_run)
 local want = n_run + tonumber(ARGV[6])
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
@@ -96,8 +98,11 @@ local function take(key, id, r, text, part)
 end
 
 local cast = base .. ':cast:' .. worker
-local parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', 0,
-                         50)
+local parts = {}
+if rests == '' then
+    parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', 0,
+                       50)
+end
 for _, id in ipairs(parts) do
     local r, task = look_up(base, id)
     put(w, 'ZREM', cast, id)
@@ -112,7 +117,7 @@ for _, id in ipairs(parts) do
     end
 end
 more = more or #parts == 50
-if fire_due(w, now, now_us, 5) > 0 then
+if rests == '' and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
@@ -196,7 +201,8 @@ for _, key in ipairs({base .. ':expiry', base .. ':broadcast', cast}) do
     if score and key == base .. ':expiry' then
         score = score + 1 -- it is the last moment that is not too late
     end
-    if score and key ~= cast and score > now then
+    -- Due, and not fired by us: somebody else is to be woken.
+    if score and key ~= cast and (score > now or rests ~= '') then
         redis.call('ZADD', base .. ':wake', 'LT', num(score), 'w')
     end
     if score and (not due or score < due) then

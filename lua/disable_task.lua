@@ -1,5 +1,5 @@
--- disable_task: a QUEUED task waits until it is enabled; of one that is held by
--- a worker the next run does.
+-- disable_task: a task that has not begun waits until it is enabled, ASSIGNED
+-- -> QUEUED; of one that runs the next run does.
 -- FLAGS: allow-oom
 -- ARGV[3] id
 -- Returns now_us, OK. Refuses: NOTFOUND, STATE (the status is the last word)
@@ -15,8 +15,11 @@ end
 local w = writer(base)
 if not r.disabled then
     local before = place(base, r, task)
+    if r.status == 'ASSIGNED' then -- its worker finds out when it starts it
+        r.token = '-'
+    end
     r.disabled = '1'
-    if r.status == 'QUEUED' then
+    if r.status ~= 'RUNNING' then
         put(w, 'ZREM', before, id)
         requeue(w, id, r, r.next, task)
     else

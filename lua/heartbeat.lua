@@ -80,7 +80,7 @@ if rests and ARGV[4] ~= '0' then
         if r and r.status == 'QUEUED' then
             leave(w, id, r, task)
             finish(w, id, r, 'STOPPED', now,
-                   '{"error":"its worker was disabled"}')
+                   '{"error":"its worker takes nothing new"}')
         end
     end
     put(w, 'ZADD', base .. ':resting', num(now + tonumber(ARGV[4])), worker)

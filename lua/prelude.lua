@@ -19,7 +19,8 @@
 -- parked: due, but of a function nobody could run; parents: how many it named,
 -- wait: how many of them have not ended; kids: others wait for it; stopping:
 -- its worker is to stop it; live: :run holds output of the run going on;
--- of a broadcast: parts, open, ran, bad; of a part of one: of.
+-- of a broadcast: parts, open, ran, bad, match (the next of a cronline, told by
+-- a part that ran); of a part of one: of.
 -- A task without a record is QUEUED as it was queued, all rules default, and
 -- stands in KEYS[1]:queued: most tasks never need one before they are taken.
 
@@ -38,7 +39,8 @@ local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'delay', 'backoff', 'cap', 'level', 'disabled', 'ttl',
                 'discard', 'crashes', 'cron', 'anyway', 'cast', 'run',
                 'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
-                'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'of'}
+                'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'match',
+                'of'}
 local REMOVES = {ZREM = 1, SREM = 1, HDEL = 1, UNLINK = 1}
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
@@ -576,6 +578,8 @@ local function parts_ended(w, id, part, now)
     r.open = num(tonumber(r.open or 0) - part.n)
     r.ran = num(tonumber(r.ran or 0) + part.ran)
     r.bad = num(tonumber(r.bad or 0) + part.bad)
+    -- The last part may be one that was skipped, and knows no match.
+    r.match = part.cron and num(part.cron) or r.match
     if tonumber(r.open) > 0 then
         save(w, id, r)
         return
@@ -599,9 +603,10 @@ local function parts_ended(w, id, part, now)
     put(w, 'ZREM', w.base .. ':casting', id)
     local due
     if status == 'COMPLETED' then
-        status, due = judge(r, status, now, part.cron)
+        status, due = judge(r, status, now, r.match and tonumber(r.match))
     end
     r.ran, r.bad, r.open, r.parts, r.stopping = nil, nil, nil, nil, nil
+    r.match = nil
     if status then
         finish(w, id, r, status, now, payload)
     else

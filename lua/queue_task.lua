@@ -205,7 +205,7 @@ for i = 1, n do
                 wake(w, tonumber(r.expire) + 1)
             end
             if failed then
-                r.next, r.expire = due, nil
+                r.next = due
                 stillborn[ids[i]] = {status = 'FAILED'}
                 finish(w, ids[i], r, 'FAILED', now,
                        '{"error":"it depends on ' .. failed .. '"}')

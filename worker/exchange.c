@@ -94,7 +94,9 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_str(&a, token_text);
-    snprintf(slots, sizeof(slots), "%d%s", n_run, w->suspects > 0 ? " s" : "");
+    /* One that rests asks only to pass a marker on. */
+    snprintf(slots, sizeof(slots), "%d %s%s", n_run, w->suspects > 0 ? "s" : "",
+             worker_rests(w) ? "r" : "");
     args_add_str(&a, slots);
     args_add_i64(&a, n_prefetch);
     for (int i = 0; i < w->config->n_types; i++)
@@ -248,7 +250,7 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         g->has_lease = 1;
     if (reply_i64(reply, 2) == 1)
         reaper_look(&w->reaper, g->name); /* whoever leads may be the dead */
-    if (reply_i64(reply, 3) == 1 && !w->disabled)
+    if (reply_i64(reply, 3) == 1 && !worker_rests(w))
         g->cast = g->hungry = 1;
     if (g->expected >= 0 && reply_i64(reply, 4) != g->expected && !reconciled)
         g->reconcile = 1; /* an assign of a dead connection came late, say */
@@ -276,7 +278,7 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_i64(&a, leave ? 0 : w->lease_ms);
-    if (w->disabled)
+    if (worker_rests(w))
         args_add_str(&a, g->reconcile ? "1r" : "0r");
     else
         args_add_str(&a, g->reconcile ? "1" : "0");

@@ -175,6 +175,11 @@ void worker_command(struct worker *w, const char *verb)
     w->want_tick(w->want_arg);
 }
 
+int worker_rests(const struct worker *w)
+{
+    return w->disabled || w->stops > 0;
+}
+
 const char *worker_status(const struct worker *w)
 {
     return w->stops > 1                   ? "KILLED"
@@ -473,6 +478,8 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
         w->phase = WORKER_TERMINATING;
         w->stop_mono_ms = now_ms;
         w->fleet_mono_ms = 0; /* let people see it */
+        for (int i = 0; i < w->n_groups; i++)
+            w->groups[i].nudged = 1; /* broadcasts leave us out */
         exchange_stop_waiting(w);
     }
     for (struct held *h = w->held[HELD_STARTING].first, *next; h; h = next) {

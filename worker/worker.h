@@ -169,6 +169,8 @@ void worker_stop_run(struct worker *w, struct held *h);
 /* A command of the fleet: disable, resume, terminate, kill. */
 void worker_command(struct worker *w, const char *verb);
 const char *worker_status(const struct worker *w);
+/* Does it take nothing new? Then broadcasts leave it out. */
+int worker_rests(const struct worker *w);
 void worker_drop(struct worker *w, struct held *h); /* ends it if it runs */
 int worker_free_slots(const struct worker *w);
 

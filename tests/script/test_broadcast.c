@@ -383,6 +383,21 @@ static void test_cron(void **state)
     EXPECT("1 0", "fire", "9");
 }
 
+/* The last part may be one that is skipped: it knows no match. */
+static void test_cron_skipped_last(void **state)
+{
+    (void)state;
+    fired("cron=1 repeats=0");
+    long long next = (long long)rules_now + 86400000;
+    take("w1");
+    EXPECT("OK", "report", "w1", "b@1", rules_ticket("b@1"),
+           rules_text("COMPLETED %lld", next), "");
+    assert_string_equal(rules_assign("w2", 1, 0, "g"), "");
+    assert_string_equal(rules_status("b"), "QUEUED");
+    assert_int_equal(rules_number("b", "next"), next);
+    assert_string_equal(rules_field("b", "match"), "");
+}
+
 static void test_stop_time(void **state)
 {
     (void)state;
@@ -506,6 +521,19 @@ static void test_worker_rests(void **state)
     assert_string_equal(rules_status("b"), "COMPLETED");
 }
 
+/* It passes a marker on, say, before its heartbeat says that it rests. */
+static void test_resting_takes_none(void **state)
+{
+    (void)state;
+    fired("");
+    EXPECT(rules_text("%lld 0", (long long)rules_now), "assign", "w1", "t",
+           "0 r", "0", "f");
+    assert_string_equal(rules_status("b@1"), "QUEUED");
+    run("w1", "COMPLETED");
+    run("w2", "COMPLETED");
+    assert_string_equal(rules_status("b"), "COMPLETED");
+}
+
 /* A part is no task of its own. */
 static void test_parts_are_not_tasks(void **state)
 {
@@ -546,7 +574,8 @@ RULES_MAIN(
     RULES_TEST(test_released_part),
     RULES_TEST(test_lost_reply), RULES_TEST(test_discard),
     RULES_TEST(test_child_of_a_broadcast), RULES_TEST(test_repeats),
-    RULES_TEST(test_cron), RULES_TEST(test_stop_time),
+    RULES_TEST(test_cron), RULES_TEST(test_cron_skipped_last),
+    RULES_TEST(test_resting_takes_none), RULES_TEST(test_stop_time),
     RULES_TEST(test_requeued), RULES_TEST(test_stop_queued),
     RULES_TEST(test_stop_with_queued_parts),
     RULES_TEST(test_stop_with_running_parts), RULES_TEST(test_disabled),

@@ -18,12 +18,14 @@ static void test_from_every_state(void **state)
                 continue;
             }
             EXPECT("OK", "disable_task", "a");
-            assert_string_equal(rules_status("a"), rules_states[i]);
+            /* ASSIGNED has not begun: it goes back. */
+            assert_string_equal(rules_status("a"),
+                                rules_states[i == 1 ? 0 : i]);
             assert_string_equal(rules_field("a", "disabled"), "1");
             before = rules_digest();
             EXPECT("OK", "disable_task", "a");
             assert_string_equal(rules_digest(), before);
-            if (i > 0)
+            if (i == 2)
                 assert_string_equal(rules_ticket("a"), ticket);
         }
     }
@@ -80,8 +82,8 @@ static void test_parked(void **state)
     assert_string_equal(rules_assign("w1", 1, 0, "f odd"), "a");
 }
 
-/* Of one that a worker holds, the next run. */
-static void test_held_by_a_worker(void **state)
+/* Of one that runs, the next run. */
+static void test_running(void **state)
 {
     static const char *const rules[] = {"repeats=2 period=0",
                                         "retry=1 delay=0"};
@@ -90,10 +92,8 @@ static void test_held_by_a_worker(void **state)
     for (int i = 0; i < 2; i++) {
         rules_clean(NULL);
         rules_queue("a", rules[i]);
-        assert_string_equal(rules_assign("w1", i, !i, "f"), "a");
+        assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
         EXPECT("OK", "disable_task", "a");
-        if (i == 0)
-            EXPECT("OK", "start", "w1", "a", rules_ticket("a"));
         assert_string_equal(rules_report("a", i ? "FAILED" : "COMPLETED"),
                             "OK");
         REDIS("a", "ZRANGE {stint:main}:held 0 -1");
@@ -104,10 +104,24 @@ static void test_held_by_a_worker(void **state)
     }
 }
 
+/* One that has not begun does not begin. */
+static void test_assigned(void **state)
+{
+    (void)state;
+    char ticket[64];
+    snprintf(ticket, sizeof(ticket), "%s", rules_bring("a", "ASSIGNED", ""));
+    EXPECT("OK", "disable_task", "a");
+    REDIS("a", "ZRANGE {stint:main}:held 0 -1");
+    EXPECT("STALE", "start", "w1", "a", ticket);
+    assert_string_equal(rules_assign("w1", 1, 1, "f"), "");
+    EXPECT("OK", "enable_task", "a");
+    assert_string_equal(rules_run_once("a", "COMPLETED"), "OK");
+}
+
 static void test_given_back(void **state)
 {
     (void)state;
-    const char *ticket = rules_bring("a", "ASSIGNED", "");
+    const char *ticket = rules_bring("a", "RUNNING", "");
     EXPECT("OK", "disable_task", "a");
     EXPECT("OK", "release", "w1", "a", ticket);
     REDIS("a", "ZRANGE {stint:main}:held 0 -1");
@@ -129,5 +143,5 @@ static void test_stop_time(void **state)
 
 RULES_MAIN(RULES_TEST(test_from_every_state), RULES_TEST(test_not_there),
            RULES_TEST(test_there_and_back), RULES_TEST(test_parked),
-           RULES_TEST(test_held_by_a_worker), RULES_TEST(test_given_back),
-           RULES_TEST(test_stop_time))
+           RULES_TEST(test_running), RULES_TEST(test_assigned),
+           RULES_TEST(test_given_back), RULES_TEST(test_stop_time))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sim_fleet [--seeds N] [--seed N] [--from N] [--faults LIST] [--twice]
- *           [--trace] [--fsck-every N]
+/* sim_fleet [--seeds N] [--seed N] [--from N] [--faults LIST]
+ *           [--features LIST] [--twice] [--trace] [--fsck-every N]
  * Runs seeds until one fails or all are done. */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include <getopt.h>
@@ -21,6 +21,8 @@ struct sim_options {
     uint64_t from, n;
     int faults; /* -1: by the seed */
     const char *fault_list; /* as given, or NULL */
+    int features;           /* -1: by the seed */
+    const char *feature_list;
     int is_twice, is_traced, fsck_every;
 };
 
@@ -31,15 +33,16 @@ struct sim_totals {
 
 /* ---- A seed ------------------------------------------------------------- */
 
-static const struct {
+struct sim_word {
     const char *word;
-    int fault;
+    int bit;
     const char *text;
-} fault_words[] = {
-#define SIM_FAULT_WORD(name, word, text) {word, name, text},
-    SIM_FAULTS(SIM_FAULT_WORD)
-#undef SIM_FAULT_WORD
 };
+
+#define SIM_WORD(name, word, text) {word, name, text},
+static const struct sim_word fault_words[] = {SIM_FAULTS(SIM_WORD)};
+static const struct sim_word feature_words[] = {SIM_FEATURES(SIM_WORD)};
+#undef SIM_WORD
 
 /* One seed in five has none, the others each with a chance of a third.
  * "late" has to be asked for: see its BUG in sim.h. */
@@ -52,12 +55,41 @@ static int sim_draw_faults(struct sim *s)
     return is_calm ? 0 : faults & ~FAULT_LATE;
 }
 
+/* Each with a chance of a half; one seed in ten has none. */
+static int sim_draw_features(struct sim *s)
+{
+    uint64_t dice = s->seed * 0xd1342543de82ef95u + 7;
+    int features = (int)dice_random(&dice, 1 << SIM_FEATURES_N);
+    for (int i = 0; i < SIM_FEATURES_N; i++)
+        s->dice[i] = s->seed * 0x2545f4914f6cdd1du + (uint64_t)i * 977;
+    return dice_chance(&dice, 100) ? 0 : features;
+}
+
+/* Clocks change here and there, half a minute after these. */
+static int64_t sim_draw_epoch(uint64_t *dice)
+{
+    static const int64_t epochs[] = {
+        1711846770000, /* 2024-03-31 00:59:30, Berlin goes forward */
+        1729990770000, /* 2024-10-27 00:59:30, and back */
+        1710053970000, /* 2024-03-10 06:59:30, New York goes forward */
+        1730613570000, /* 2024-11-03 05:59:30, and back */
+        1712415570000, /* 2024-04-06 14:59:30, Lord Howe by half an hour */
+    };
+    return dice_chance(dice, 500) ? SIM_EPOCH_MS
+                                  : epochs[dice_random(dice, 5)];
+}
+
 static void sim_begin(struct sim *s, const struct sim_options *o)
 {
     int drawn = sim_draw_faults(s);
     s->faults = o->faults >= 0 ? o->faults : drawn;
+    drawn = sim_draw_features(s);
+    s->features = o->features >= 0 ? o->features : drawn;
     s->begin_ms = s->now_ms;
     s->redis_off_ms = SIM_EPOCH_MS;
+    uint64_t *cron = sim_dice(s, FEATURE_CRON_AT);
+    if (cron != NULL)
+        s->redis_off_ms = sim_draw_epoch(cron);
     s->heartbeat_ms = sim_between(s, 4, 12) * 250;
     s->end_ms = s->begin_ms + sim_between(s, 10, 25) * s->heartbeat_ms;
     s->n_workers = (int)sim_between(s, 1, SIM_WORKERS_MAX);
@@ -65,7 +97,8 @@ static void sim_begin(struct sim *s, const struct sim_options *o)
     sim_redis_begin(s);
     for (int i = 0; i < s->n_workers; i++)
         sim_worker_start(s, i);
-    sim_client_plan(s);
+    sim_client_begin(s);
+    sim_draw_plan(s);
     sim_faults_plan(s);
 }
 
@@ -93,6 +126,7 @@ static uint64_t sim_seed(struct server *server, redisContext *redis,
     s->is_traced = o->is_traced;
     s->fsck_every = o->fsck_every;
     s->fault_list = o->fault_list;
+    s->feature_list = o->feature_list;
     sim_set_clock(s->now_ms);
     sim_begin(s, o);
     while (!sim_is_over(s))
@@ -107,6 +141,7 @@ static uint64_t sim_seed(struct server *server, redisContext *redis,
         totals->spins_max = s->spins_max;
     uint64_t digest = s->digest;
     sim_redis_forget_all(s);
+    sim_redis_end(s);
     sim_worker_end(s);
     sim_store_end(s);
     sim_client_end(s);
@@ -118,36 +153,42 @@ static uint64_t sim_seed(struct server *server, redisContext *redis,
 
 /* ---- Options ------------------------------------------------------------ */
 
-static int options_faults(const char *list)
+/* -2: no such word. */
+static int options_words(const char *list, const struct sim_word *words,
+                         int n)
 {
     char text[200];
-    int faults = 0;
+    int bits = 0;
     snprintf(text, sizeof(text), "%s", list);
     char *at = NULL;
     for (char *w = strtok_r(text, ",", &at); w; w = strtok_r(NULL, ",", &at)) {
-        size_t i = 0;
-        while (i < SIM_FAULTS_N && strcmp(fault_words[i].word, w) != 0)
+        int i = 0;
+        while (i < n && strcmp(words[i].word, w) != 0)
             i++;
-        if (i < SIM_FAULTS_N)
-            faults |= fault_words[i].fault;
+        if (i < n)
+            bits |= words[i].bit;
         else if (strcmp(w, "all") == 0)
-            faults = (1 << SIM_FAULTS_N) - 1;
+            bits = (1 << n) - 1;
         else if (strcmp(w, "none") != 0)
             return -2;
     }
-    return faults;
+    return bits;
 }
 
 static int options_usage(void)
 {
     fprintf(stderr,
             "usage: sim_fleet [--seeds N] [--from N] [--seed N]\n"
-            "                 [--faults LIST] [--twice] [--trace]\n"
-            "                 [--fsck-every N]\n"
+            "                 [--faults LIST] [--features LIST] [--twice]\n"
+            "                 [--trace] [--fsck-every N]\n"
             "faults (also: none, all; without the option by the seed):\n");
     for (int i = 0; i < SIM_FAULTS_N; i++)
-        fprintf(stderr, "  %-6s %s\n", fault_words[i].word,
+        fprintf(stderr, "  %-8s %s\n", fault_words[i].word,
                 fault_words[i].text);
+    fprintf(stderr, "features (the same):\n");
+    for (int i = 0; i < SIM_FEATURES_N; i++)
+        fprintf(stderr, "  %-8s %s\n", feature_words[i].word,
+                feature_words[i].text);
     return 2;
 }
 
@@ -158,6 +199,7 @@ static int options_read(struct sim_options *o, int argc, char **argv)
         {"seed", required_argument, NULL, 's'},
         {"from", required_argument, NULL, 'b'},
         {"faults", required_argument, NULL, 'f'},
+        {"features", required_argument, NULL, 'x'},
         {"fsck-every", required_argument, NULL, 'e'},
         {"twice", no_argument, NULL, '2'},
         {"trace", no_argument, NULL, 't'},
@@ -172,7 +214,11 @@ static int options_read(struct sim_options *o, int argc, char **argv)
         else if (c == 'e')
             o->fsck_every = n > 0 ? (int)n : 1;
         else if (c == 'f')
-            o->faults = options_faults(o->fault_list = optarg);
+            o->faults = options_words(o->fault_list = optarg, fault_words,
+                                      SIM_FAULTS_N);
+        else if (c == 'x')
+            o->features = options_words(o->feature_list = optarg,
+                                        feature_words, SIM_FEATURES_N);
         else if (c == '2')
             o->is_twice = 1;
         else if (c == 't')
@@ -182,7 +228,8 @@ static int options_read(struct sim_options *o, int argc, char **argv)
         if (c == 's')
             o->n = 1;
     }
-    return optind < argc || o->faults == -2 ? -1 : 0;
+    return optind < argc || o->faults == -2 || o->features == -2
+               ? -1 : 0;
 }
 
 /* ---- All seeds ---------------------------------------------------------- */
@@ -231,7 +278,7 @@ static void sim_stay(void)
 int main(int argc, char **argv)
 {
     struct sim_options o = {.from = 1, .n = 100, .faults = -1,
-                            .fsck_every = 0};
+                            .features = -1};
     struct server server;
     if (options_read(&o, argc, argv) < 0)
         return options_usage();

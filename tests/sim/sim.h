@@ -8,13 +8,20 @@
  *   sim_store.c     connections: latency, loss, late arrival (store.h)
  *   sim_executor.c  runs that only take time (executor.h); their ledger
  *   sim_worker.c    what embed.c does around a worker; crash, pause
- *   sim_client.c    who queues and stops tasks
+ *   sim_draw.c      what tasks there are, and who does what to them when
+ *   sim_client.c    the calls of clients, repeated until answered
  *   sim_check.c     what must hold after every call
+ *   sim_record.c    and of each record that changed
+ *   sim_words.c     what the answers must say
  *   sim_judge.c     what must come of a report, worked out a second time
+ *   sim_family.c    parents and children: who may run, who has to fail
+ *   sim_cast.c      broadcasts and their parts
+ *   sim_fleet.c     commands for workers
  *   sim_faults.c    when which fault happens; the quiet end
  *   sim.c           seeds and options
  *
- * A seed's course is a pure function of the seed. */
+ * A seed's course is a pure function of the seed. What belongs to a feature has
+ * dice of its own, so that without it the rest is planned as with it. */
 #ifndef STINT_TESTS_SIM_H
 #define STINT_TESTS_SIM_H
 
@@ -32,6 +39,8 @@
 #define SIM_TASKS_MAX   96
 #define SIM_WORKERS_MAX 4
 #define SIM_GROUPS      2
+#define SIM_PARENTS_MAX 3
+#define SIM_COMMANDS_MAX 64
 #define SIM_RECORD_MAX  512
 #define SIM_RING        48          /* events shown when a seed fails */
 #define SIM_LINE_MAX    240
@@ -69,7 +78,33 @@ enum sim_fault {
 #undef SIM_FAULT_BIT
 };
 
+/* What there is beyond ordinary tasks; a seed draws some of them. */
+#define SIM_FEATURES(X)                                                        \
+    X(FEATURE_PARENTS, "parents", "tasks that depend on others")               \
+    X(FEATURE_CAST, "cast", "broadcasts")                                      \
+    X(FEATURE_CRON, "cron", "cronlines, with time zones")                      \
+    X(FEATURE_REQUEUE, "requeue", "ended tasks begin a new life")              \
+    X(FEATURE_DISABLE, "disable", "tasks are disabled and enabled")            \
+    X(FEATURE_DELETE, "delete", "tasks are deleted, and queued again")         \
+    X(FEATURE_FLEET, "fleet", "commands for workers")                          \
+    X(FEATURE_OUTPUT, "output", "output of runs that go on is published")      \
+    X(FEATURE_CRASHES, "crashes", "max_crashes other than 3")                  \
+    X(FEATURE_TWICE, "twice", "messages between groups and output come twice")
+
+enum sim_feature_at {
+#define SIM_FEATURE_AT(name, word, text) name##_AT,
+    SIM_FEATURES(SIM_FEATURE_AT)
+#undef SIM_FEATURE_AT
+    SIM_FEATURES_N
+};
+enum sim_feature {
+#define SIM_FEATURE_BIT(name, word, text) name = 1 << name##_AT,
+    SIM_FEATURES(SIM_FEATURE_BIT)
+#undef SIM_FEATURE_BIT
+};
+
 struct sim;
+struct sim_again;
 struct sim_conn;
 struct sim_life;
 struct sim_store;
@@ -83,29 +118,60 @@ struct sim_event {
     void *arg;
 };
 
-/* A task, as it was queued and as Redis had it after the last call. */
+/* A task, or a part of a broadcast, as it was queued and as Redis had it after
+ * the last call. */
 struct sim_task {
     char id[16];
     int group;
     const char *function;     /* constant */
     stint_task *queue;        /* the arguments of queue_task, owned */
-    struct stint_task_options options;
+    struct stint_task_options options; /* without texts */
+    int64_t repeats;          /* 0: without end */
+    const char *cronline, *timezone; /* constant; NULL: none */
     int exists;               /* a queue_task that named it was carried out */
     int acked;                /* and the client knows */
     int pruned;
     int64_t changed_ms;       /* when its record did, by Redis's clock */
     int is_to_stop;           /* stop_task said that it will be */
+    int disabled;             /* the last word of disable or enable */
+    int deleted;              /* and not queued again */
+    int is_reborn;            /* it was deleted once: fences begin anew */
+    int is_requeued;          /* by requeue_task: due when it says */
     int64_t begin_ms;         /* start_time, by Redis's clock */
     int64_t expire_ms;        /* stop_time, 0: none */
     char text[SIM_RECORD_MAX]; /* its record, "": none yet */
     struct task_state rec;
+    struct task_state before; /* its record before it changed */
     unsigned seen;            /* number of the call whose look found it */
+    unsigned changed;         /* number of the call that changed its record */
+    unsigned made;            /* number of the call that queued it */
     int was_stopping;         /* its record before this call said so */
     int64_t n_run, n_failed;  /* by the reports that were accepted */
+    int64_t n_lost;
+    int is_suspect;           /* taken as one that was lost before */
     uint64_t fence;           /* the highest ever seen */
+    struct sim_run *last;     /* what that was */
     const char *judged;       /* status of the report accepted in this call,
                                  NULL: none */
     const char *ended;        /* constant, NULL: not yet */
+
+    /* Whom it depends on; bit i of the sets is parents[i]. */
+    struct sim_task *parents[SIM_PARENTS_MAX];
+    int n_parents;
+    int anyway;
+    int is_foreign;           /* some parent is of the other group */
+    unsigned met;             /* COMPLETED since, or when, it was queued */
+    unsigned broke;           /* ended otherwise, or deleted, since or when */
+    unsigned vague;           /* began anew, and Redis may have linked it to
+                                 either life: those of the other group */
+
+    /* A part of a broadcast. */
+    struct sim_task *of;      /* NULL: it is none */
+    struct sim_task *next_part; /* of the seed, newest first */
+    struct sim_life *caster;  /* the worker it is for */
+    /* A broadcast: of the firing under way, and of all. */
+    int n_parts, n_open, n_ran, n_bad;
+    int64_t n_lines;          /* of its history */
 };
 
 enum sim_fate { FATE_NONE, FATE_REPORTED, FATE_RECOVERED, FATE_RELEASED,
@@ -116,6 +182,7 @@ struct sim_run {
     struct sim_run *next;     /* of the seed, newest first */
     struct sim_task *task;
     uint64_t fence;
+    char ticket[40];
     struct sim_life *life;    /* who was given it */
     enum sim_fate fate;       /* how Redis took the fence away */
     struct run *run;          /* while it runs: the worker's */
@@ -151,6 +218,10 @@ struct sim_life {
     int64_t paused_until_ms;  /* stopped (SIGSTOP) until then */
     int64_t excuse_ms;        /* its faults explain what comes until then */
     int64_t lease_ms[SIM_GROUPS]; /* its end, by Redis's clock */
+    int rests[SIM_GROUPS];    /* as its last heartbeat said */
+    int says_disabled;        /* its record in the fleet does */
+    const char *commands[SIM_COMMANDS_MAX]; /* constant, in order */
+    int n_commands, n_obeyed;
 };
 
 struct sim_waiter;
@@ -160,6 +231,9 @@ struct sim {
     uint64_t random;
     int faults;               /* set of enum sim_fault */
     const char *fault_list;   /* asked for, NULL: drawn by the seed */
+    int features;             /* set of enum sim_feature */
+    const char *feature_list; /* asked for, NULL: drawn by the seed */
+    uint64_t dice[SIM_FEATURES_N];
     int is_traced;
     int fsck_every;           /* look with fsck after each nth change */
     int64_t now_ms;           /* mono */
@@ -188,6 +262,7 @@ struct sim {
     int64_t heartbeat_ms;
     int ends_quietly;         /* faults are over */
     int is_leaving;           /* and all were asked to leave */
+    int is_news_late;         /* a parent ended then: nobody may tell */
     int64_t begin_ms;
     int64_t end_ms;           /* when the faults are over */
     int64_t excuse_ms;        /* faults of Redis explain all until then */
@@ -195,8 +270,13 @@ struct sim {
     struct sim_store *client_store;
     struct script_caller client;
     struct sim_order *orders; /* of the client */
+    int n_orders;             /* not answered yet */
+    struct sim_again *agains; /* messages to come once more */
+    int from_dead;            /* the call is from a dead connection */
     struct sim_task tasks[SIM_TASKS_MAX];
     int n_tasks;
+    struct sim_task *parts;   /* all that were, newest first */
+    int n_ended[SIM_GROUPS][5]; /* COMPLETED FAILED TIMEOUT STOPPED EXPIRED */
     struct sim_run *runs;
     unsigned n_calls, n_changes;
     int n_runs, n_recovered;
@@ -213,6 +293,11 @@ uint64_t sim_random(struct sim *s, uint64_t below);
 int sim_chance(struct sim *s, int per_mille);
 int64_t sim_between(struct sim *s, int64_t least, int64_t most);
 int64_t sim_redis_ms(const struct sim *s);
+/* The dice of a feature; NULL: the seed has it not. */
+uint64_t *sim_dice(struct sim *s, enum sim_feature_at feature);
+uint64_t dice_random(uint64_t *dice, uint64_t below);
+int dice_chance(uint64_t *dice, int per_mille);
+int64_t dice_between(uint64_t *dice, int64_t least, int64_t most);
 void sim_trace(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Says what does not hold, and ends the program. */
@@ -236,6 +321,7 @@ void sim_redis_forget(struct sim *s, const void *arg); /* who waits no more */
 void sim_redis_forget_all(struct sim *s);
 redisReply *sim_redis_ask(struct sim *s, const char *format, ...);
 void sim_redis_fsck(struct sim *s, const char *base, const char *after);
+void sim_redis_end(struct sim *s);
 
 /* sim_store.c */
 struct sim_store *sim_store_new(struct sim *s, struct sim_life *owner,
@@ -252,10 +338,10 @@ void sim_store_end(struct sim *s); /* frees all of the seed */
 void sim_executor_init(struct sim_executor *e, struct sim_life *life,
                        int is_thread);
 void sim_executor_kill(struct sim_life *life); /* all its runs, at once */
-struct sim_run *sim_run_find(struct sim *s, const struct sim_task *t,
-                             uint64_t fence);
+struct sim_run *sim_run_find(struct sim *s, const char *id,
+                             const char *ticket);
 struct sim_run *sim_run_note(struct sim *s, struct sim_task *t,
-                             uint64_t fence, struct sim_life *life);
+                             struct sim_life *life);
 void sim_run_end(struct sim *s);
 
 /* sim_worker.c */
@@ -268,9 +354,38 @@ struct sim_life *sim_worker_find(struct sim *s, const char *name);
 int sim_worker_defers(struct sim_life *life, sim_event_fn fn, void *arg);
 void sim_worker_end(struct sim *s); /* frees all of the seed */
 
+/* sim_draw.c */
+void sim_draw_plan(struct sim *s);
+
 /* sim_client.c */
-void sim_client_plan(struct sim *s);
+enum order_kind { ORDER_QUEUE, ORDER_STOP, ORDER_REQUEUE, ORDER_ENABLE,
+                  ORDER_DISABLE, ORDER_DELETE, ORDER_FIRE, ORDER_COMMAND };
+
+#define BATCH_MAX 5
+
+/* A call of a client, repeated until it is answered. */
+struct sim_order {
+    struct sim_order *next; /* of the seed */
+    struct sim *sim;
+    enum order_kind kind;
+    int n;                  /* of QUEUE */
+    struct sim_task *tasks[BATCH_MAX];
+    int again;
+    uint64_t *dice;         /* of its feature; NULL: the seed's */
+    int tries;              /* of REQUEUE, DELETE: until it has ended */
+    int reset;              /* of REQUEUE: count its runs anew */
+    int is_back;            /* of DELETE: queue it again */
+    const char *verb;       /* of COMMAND, constant */
+    int slot;
+    struct sim_life *life;  /* NULL: whoever is there in the slot */
+};
+
+void sim_client_begin(struct sim *s);
+struct sim_order *sim_client_order(struct sim *s, enum order_kind kind,
+                                   struct sim_task *t, uint64_t *dice);
+void sim_client_push(struct sim_order *o, int64_t at_ms);
 void sim_client_end(struct sim *s);
+/* A part: that of the last firing. */
 struct sim_task *sim_task_find(struct sim *s, const char *id);
 
 /* sim_check.c */
@@ -287,16 +402,63 @@ struct sim_call_view {
 /* state: HGETALL; ids: HKEYS of :task. Returns 1 if anything changed. */
 int sim_check_call(struct sim *s, const struct sim_call_view *c,
                    const redisReply *state, const redisReply *ids);
-void sim_check_run_start(struct sim *s, struct sim_task *t, uint64_t fence,
+void sim_check_run_start(struct sim *s, struct sim_run *r,
                          struct sim_life *life);
 int sim_check_is_settled(const struct sim *s, const struct sim_task *t);
 void sim_check_end(struct sim *s);
+void sim_check_empty(struct sim *s, const char *pattern);
 
-/* sim_judge.c: a report that was accepted, against the record after it. */
+/* sim_record.c */
+void sim_record_check(struct sim *s, const struct sim_call_view *c,
+                      struct sim_task *t, const char *text, size_t len);
+/* The fence is not live any more: who took it, and why. */
+void sim_check_fate(struct sim *s, const struct sim_call_view *c,
+                    struct sim_task *t, const struct task_state *before);
+void sim_check_counters(struct sim *s, const struct sim_call_view *c,
+                        const struct sim_task *t);
+int sim_is_held(const struct task_state *st);
+
+/* sim_words.c */
+void sim_words_check(struct sim *s, const struct sim_call_view *c);
+/* Of calls that change one task, by its id. */
+void sim_words_change(struct sim *s, const struct sim_call_view *c);
+
+/* sim_judge.c: a report that was accepted, against the record after it. A part
+ * that has ended has no record: it must not be due again. */
 void sim_judge_report(struct sim *s, struct sim_task *t,
-                      const struct task_state *before, const char *status);
+                      const struct task_state *before, const char *status,
+                      int is_gone);
+
+/* sim_family.c */
+void sim_family_queued(struct sim *s, struct sim_task *t);
+void sim_family_ended(struct sim *s, const struct sim_task *t,
+                      const char *status);
+/* A task begins another life. */
+void sim_family_again(struct sim *s, const struct sim_task *t);
+int sim_family_is_ready(const struct sim_task *t);
+/* After the records were read. */
+void sim_family_look(struct sim *s, const struct sim_call_view *c);
+/* Those whose end it waits for may never end. */
+int sim_family_is_settled(const struct sim *s, const struct sim_task *t);
+void sim_family_end(struct sim *s);
+
+/* sim_cast.c */
+struct sim_task *sim_cast_part(struct sim *s, const struct sim_call_view *c,
+                               const char *id, const struct task_state *rec);
+/* A part that is not there any more has ended. */
+void sim_cast_gone(struct sim *s, const struct sim_call_view *c,
+                   struct sim_task *part);
+void sim_cast_look(struct sim *s, const struct sim_call_view *c);
+void sim_cast_end(struct sim *s);
+
+/* sim_fleet.c */
+void sim_fleet_check(struct sim *s, const struct sim_call_view *c);
+void sim_fleet_obeyed(struct sim_life *life, const char *verb);
+int sim_fleet_is_settled(const struct sim *s);
 
 /* sim_faults.c */
 void sim_faults_plan(struct sim *s);
+/* Another worker comes into the slot, if it is empty then. */
+void sim_faults_return(struct sim *s, int slot, int64_t at_ms);
 
 #endif

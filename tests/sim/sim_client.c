@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients: they queue tasks of all kinds over the first part of a seed, and
- * stop some. What has an unknown outcome is called again, and says so, until
- * there is an answer. */
+/* The calls of clients. What has an unknown outcome is called again, and says
+ * so, until there is an answer. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,109 +10,147 @@
 #include "limits.h"
 #include "sim.h"
 
-#define BATCH_MAX 5
-
-/* A call of a client, repeated until it is answered. */
-struct sim_order {
-    struct sim_order *next; /* of the seed */
-    struct sim *sim;
-    int n;                  /* tasks to queue; 0: stop `tasks[0]` */
-    struct sim_task *tasks[BATCH_MAX];
-    int again;
-};
+static struct sim_task *part_find(struct sim *s, const char *id)
+{
+    struct sim_task *t = s->parts;
+    while (t != NULL && strcmp(t->id, id) != 0)
+        t = t->next_part;
+    return t;
+}
 
 struct sim_task *sim_task_find(struct sim *s, const char *id)
 {
+    if (strchr(id, '@') != NULL)
+        return part_find(s, id);
     int n = id[0] == 't' ? (int)strtol(id + 1, NULL, 10) : -1;
     if (n < 0 || n >= s->n_tasks || strcmp(s->tasks[n].id, id) != 0)
         return NULL;
     return &s->tasks[n];
 }
 
-/* ---- What is queued ----------------------------------------------------- */
-
-static const char *client_time(char text[static 24], int64_t ms)
-{
-    snprintf(text, 24, "%s%" PRId64 ".%03ds", ms < 0 ? "-" : "+",
-             (ms < 0 ? -ms : ms) / 1000, (int)((ms < 0 ? -ms : ms) % 1000));
-    return text;
-}
-
-static void client_draw_rules(struct sim *s, struct stint_task_options *o)
-{
-    if (sim_chance(s, 400))
-        o->repeats = sim_between(s, 0, 5);
-    if (sim_chance(s, 500))
-        o->retry_failed = sim_between(s, -1, 3);
-    if (o->repeats != 1 || o->retry_failed != 0 || sim_chance(s, 500))
-        o->period_s = (double)sim_between(s, 0, 40) / 10;
-    o->prevent_drift = sim_chance(s, 250);
-    if (sim_chance(s, 300))
-        o->retry_delay_s = (double)sim_between(s, 0, 30) / 10;
-    if (sim_chance(s, 200))
-        o->retry_backoff = (double)sim_between(s, 10, 30) / 10;
-    if (sim_chance(s, 300))
-        o->retry_max_delay_s = (double)sim_between(s, 1, 50) / 10;
-    if (sim_chance(s, 300))
-        o->priority = (int)sim_between(s, -2, 2);
-    o->immediate = sim_chance(s, 100);
-    o->disabled = sim_chance(s, 40);
-    o->discard_results = sim_chance(s, 100);
-    if (sim_chance(s, 200))
-        o->result_ttl_s = (double)sim_between(s, 0, 20);
-    if (sim_chance(s, 150))
-        o->timeout_s = (double)sim_between(s, 1, 20) / 10;
-}
-
-static void client_draw_task(struct sim *s, struct sim_task *t)
-{
-    static const char *const functions[] = {"alpha", "alpha", "beta", "gamma",
-                                            "nobody"};
-    char start[24], stop[24];
-    struct stint_task_options o = STINT_TASK_OPTIONS_INIT;
-    struct stint_errors errors;
-    struct stint_err err = {0};
-    t->function = functions[sim_chance(s, 30) ? 4 : sim_random(s, 4)];
-    o.id = t->id;
-    o.function = t->function;
-    o.group_name = sim_groups[t->group];
-    int64_t start_ms = 0;
-    if (sim_chance(s, 500)) {
-        start_ms = sim_chance(s, 30) ? 3600000
-                                     : sim_between(s, -20000, 15000);
-        o.start_time = client_time(start, start_ms);
-    }
-    if (sim_chance(s, 150))
-        o.stop_time = client_time(stop, start_ms + sim_between(s, 0, 30000));
-    if (sim_chance(s, 650))
-        client_draw_rules(s, &o);
-    t->queue = stint_task_new(&o, &errors, &err);
-    if (t->queue == NULL)
-        sim_fail(s, "a task that cannot be queued: %s", err.text);
-    o.id = o.function = o.group_name = o.start_time = o.stop_time = NULL;
-    t->options = o;
-}
-
-/* ---- Calls -------------------------------------------------------------- */
+/* ---- Orders ------------------------------------------------------------- */
 
 static void client_send(struct sim *s, void *arg);
 
-/* What queue_task takes for one task; a twin of client/lib/queueing.c. */
-static void client_add_task(struct args *a, const stint_task *t)
+struct sim_order *sim_client_order(struct sim *s, enum order_kind kind,
+                                   struct sim_task *t, uint64_t *dice)
 {
-    args_add_str(a, t->id);
-    args_add_str(a, t->function);
-    args_add_str(a, t->start);
-    args_add_str(a, t->stop);
-    args_add_str(a, t->rules);
-    args_add(a, t->rest, t->rest_len);
+    struct sim_order *o = calloc(1, sizeof(*o));
+    check(o != NULL);
+    o->sim = s;
+    o->kind = kind;
+    o->tasks[0] = t;
+    o->dice = dice;
+    o->next = s->orders;
+    s->orders = o;
+    return o;
+}
+
+void sim_client_push(struct sim_order *o, int64_t at_ms)
+{
+    o->sim->n_orders++;
+    sim_push(o->sim, at_ms, client_send, o);
+}
+
+static void client_later(struct sim_order *o, int64_t least, int64_t most)
+{
+    struct sim *s = o->sim;
+    uint64_t *dice = o->dice != NULL ? o->dice : &s->random;
+    sim_push(s, s->now_ms + dice_between(dice, least, most), client_send, o);
 }
 
 static void client_again(struct sim_order *o)
 {
-    struct sim *s = o->sim;
     o->again = 1;
-    sim_push(s, s->now_ms + sim_between(s, 20, 400), client_send, o);
+    client_later(o, 20, 400);
+}
+
+static void client_close(struct sim_order *o)
+{
+    o->sim->n_orders--;
+}
+
+/* ---- queue_task --------------------------------------------------------- */
+
+/* Its rules and parents; a twin of client/lib/queueing.c. */
+static const char *queue_rules(const struct sim_task *t,
+                               char text[static 600])
+{
+    int n = snprintf(text, 600, "%s", t->queue->rules);
+    for (int i = 0; i < t->n_parents; i++)
+        n += snprintf(text + n, 600 - (size_t)n, " after=%s/%s",
+                      sim_groups[t->parents[i]->group], t->parents[i]->id);
+    check(n < 600);
+    return text;
+}
+
+/* What queue_task takes for one task; a twin of client/lib/queueing.c. */
+static void queue_add(struct sim *s, struct args *a, struct sim_task *t,
+                      char rules[static 600])
+{
+    struct stint_err err = {0};
+    if (task_cron_start(t->queue, sim_redis_ms(s), &err) < 0)
+        sim_fail(s, "the first match of %s: %s", t->id, err.text);
+    args_add_str(a, t->queue->id);
+    args_add_str(a, t->queue->function);
+    args_add_str(a, t->queue->start);
+    args_add_str(a, t->queue->stop);
+    args_add_str(a, queue_rules(t, rules));
+    args_add(a, t->queue->rest, t->queue->rest_len);
+}
+
+/* A parent that was deleted cannot be waited for any more. */
+static int queue_drop_deleted(struct sim_task *t)
+{
+    int n = 0;
+    for (int i = 0; i < t->n_parents; i++)
+        if (!t->parents[i]->deleted)
+            t->parents[n++] = t->parents[i];
+    int dropped = t->n_parents - n;
+    t->n_parents = n;
+    return dropped;
+}
+
+/* The client has looked: all parents are there, or come in the same call. */
+static int queue_may(const struct sim_order *o)
+{
+    for (int i = 0; i < o->n; i++) {
+        struct sim_task *t = o->tasks[i];
+        if (!t->exists)
+            (void)queue_drop_deleted(t);
+        for (int p = 0; p < t->n_parents && !t->exists; p++) {
+            int j = 0;
+            while (j < o->n && o->tasks[j] != t->parents[p])
+                j++;
+            if (j == o->n && !t->parents[p]->acked)
+                return 0;
+        }
+    }
+    return 1;
+}
+
+static void queue_refused(struct sim *s, struct sim_order *o,
+                          const struct redisReply *reply)
+{
+    size_t len;
+    int is_gone = 0;
+    for (size_t i = 1; i + 3 < reply_n(reply); i += 4) {
+        struct sim_task *t = o->tasks[reply_i64(reply, i)];
+        const char *word = reply_str(reply, i + 1, &len);
+        int n = strcmp(word, "NOTFOUND") == 0 && queue_drop_deleted(t);
+        is_gone |= n;
+        /* Ended and pruned, only its id is kept: then it was there. */
+        if (n == 0 && t->ended == NULL)
+            sim_fail(s, "queueing %s is refused: %s", t->id,
+                     reply_str(reply, i + 3, &len));
+    }
+    if (is_gone) {
+        client_again(o);
+        return;
+    }
+    for (int i = 0; i < o->n; i++) /* the first call was carried out */
+        o->tasks[i]->acked = o->tasks[i]->exists;
+    client_close(o);
 }
 
 static void client_on_queued(const struct redisReply *reply,
@@ -121,57 +158,167 @@ static void client_on_queued(const struct redisReply *reply,
 {
     struct sim_order *o = arg;
     struct sim *s = o->sim;
-    size_t len;
-    if (reply == NULL && err->code != STINT_CLOSED) {
-        client_again(o);
+    if (reply == NULL) {
+        if (err->code != STINT_CLOSED)
+            client_again(o);
         return;
     }
-    for (size_t i = 1; reply != NULL && i + 3 < reply_n(reply); i += 4) {
-        struct sim_task *t = o->tasks[reply_i64(reply, i)];
-        /* Ended and pruned, only its id is kept: then it was there. */
-        if (t->ended == NULL)
-            sim_fail(s, "queueing %s is refused: %s", t->id,
-                     reply_str(reply, i + 3, &len));
+    if (reply_n(reply) > 1) {
+        queue_refused(s, o, reply);
+        return;
     }
-    for (int i = 0; reply != NULL && i < o->n; i++) {
-        if (!o->tasks[i]->exists)
-            sim_fail(s, "%s was acknowledged, but is not there",
-                     o->tasks[i]->id);
-        o->tasks[i]->acked = 1;
+    for (int i = 0; i < o->n; i++) {
+        struct sim_task *t = o->tasks[i];
+        if (!t->exists && !t->deleted)
+            sim_fail(s, "%s was acknowledged, but is not there", t->id);
+        t->acked = t->exists;
     }
+    client_close(o);
+    uint64_t *dice = sim_dice(s, FEATURE_CAST_AT);
+    if (dice != NULL && o->tasks[0]->options.broadcast &&
+        dice_chance(dice, 500)) /* a nudge; the reaper would do it */
+        sim_client_push(sim_client_order(s, ORDER_FIRE, o->tasks[0], dice),
+                        s->now_ms);
 }
 
-static void client_on_stopped(const struct redisReply *reply,
-                              const struct stint_err *err, void *arg)
+static void queue_send(struct sim *s, struct sim_order *o)
 {
-    struct sim_order *o = arg;
-    if (reply == NULL &&
-        (err->code == STINT_UNKNOWN || err->code == STINT_UNREACHABLE ||
-         err->code == STINT_NOSCRIPT))
-        client_again(o); /* else: refused or done, the checks saw which */
-}
-
-static void client_send(struct sim *s, void *arg)
-{
-    struct sim_order *o = arg;
+    char rules[BATCH_MAX][600];
     struct args a;
-    args_init(&a);
-    if (o->n == 0) {
-        args_add_str(&a, o->tasks[0]->id);
-        script_call(&s->client, SCRIPT_STOP_TASK,
-                    sim_groups[o->tasks[0]->group], &a, client_on_stopped, o);
-        args_close(&a);
+    if (!queue_may(o)) {
+        sim_push(s, s->now_ms + 50, client_send, o);
         return;
     }
+    args_init(&a);
     args_add_str(&a, o->again ? "1" : "0");
     for (int i = 0; i < o->n; i++)
-        client_add_task(&a, o->tasks[i]->queue);
+        queue_add(s, &a, o->tasks[i], rules[i]);
     script_call(&s->client, SCRIPT_QUEUE_TASK, sim_groups[o->tasks[0]->group],
                 &a, client_on_queued, o);
     args_close(&a);
 }
 
-/* ---- The plan ----------------------------------------------------------- */
+/* ---- Changing a task ---------------------------------------------------- */
+
+static int client_is_unknown(const struct stint_err *err)
+{
+    return err->code == STINT_UNKNOWN || err->code == STINT_UNREACHABLE ||
+           err->code == STINT_NOSCRIPT;
+}
+
+static void client_on_changed(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    struct sim_order *o = arg;
+    struct sim *s = o->sim;
+    struct sim_task *t = o->tasks[0];
+    if (reply == NULL && err->code == STINT_CLOSED)
+        return;
+    if (reply == NULL && client_is_unknown(err)) {
+        client_again(o);
+        return;
+    }
+    if (reply == NULL && err->code == STINT_STATE && o->tries-- > 0 &&
+        !s->ends_quietly) {
+        client_later(o, 500, 4000);
+        return;
+    }
+    client_close(o);
+    if (o->kind != ORDER_DELETE || !o->is_back || !t->deleted)
+        return;
+    struct sim_order *back = sim_client_order(s, ORDER_QUEUE, t, o->dice);
+    back->n = 1;
+    sim_client_push(back, s->now_ms + dice_between(o->dice, 0, 2000));
+}
+
+static void change_send(struct sim *s, struct sim_order *o)
+{
+    static const enum script_id scripts[] = {
+        [ORDER_STOP] = SCRIPT_STOP_TASK,
+        [ORDER_REQUEUE] = SCRIPT_REQUEUE_TASK,
+        [ORDER_ENABLE] = SCRIPT_ENABLE_TASK,
+        [ORDER_DISABLE] = SCRIPT_DISABLE_TASK,
+        [ORDER_DELETE] = SCRIPT_DELETE_TASK,
+        [ORDER_FIRE] = SCRIPT_FIRE};
+    struct sim_task *t = o->tasks[0];
+    struct args a;
+    /* Deleting what is being queued could not be told from a failure. */
+    if (o->kind == ORDER_DELETE && !t->acked && !t->deleted) {
+        sim_push(s, s->now_ms + 50, client_send, o);
+        return;
+    }
+    args_init(&a);
+    args_add_str(&a, o->kind == ORDER_FIRE ? "10" : t->id);
+    if (o->kind == ORDER_REQUEUE)
+        args_add_str(&a, o->reset ? "1" : "0");
+    script_call(&s->client, scripts[o->kind], sim_groups[t->group], &a,
+                client_on_changed, o);
+    args_close(&a);
+}
+
+/* ---- Commands for workers ----------------------------------------------- */
+
+static void client_on_command(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    struct sim_order *o = arg;
+    struct sim *s = o->sim;
+    size_t len;
+    if (reply == NULL) {
+        if (err->code != STINT_CLOSED)
+            client_again(o);
+        return;
+    }
+    int is_ok = strcmp(reply_str(reply, 1, &len), "OK") == 0;
+    if (!is_ok && !o->life->dead && strcmp(o->verb, "resume") == 0) {
+        client_again(o); /* its lease has ended, but it comes back */
+        return;
+    }
+    client_close(o);
+    if (!is_ok)
+        return;
+    if (strcmp(o->verb, "disable") == 0) {
+        /* Nobody is left so: all has to come to its end. */
+        struct sim_order *back =
+            sim_client_order(s, ORDER_COMMAND, NULL, o->dice);
+        back->verb = "resume";
+        back->life = o->life;
+        sim_client_push(back, s->now_ms + dice_between(o->dice, 0, 9000));
+    } else if (strcmp(o->verb, "resume") != 0) {
+        sim_faults_return(s, o->life->slot,
+                          s->now_ms + dice_between(o->dice, 500, 20000));
+    }
+}
+
+static void command_send(struct sim *s, struct sim_order *o)
+{
+    struct args a;
+    if (o->life == NULL)
+        o->life = s->workers[o->slot];
+    if (o->life == NULL || o->life->dead) {
+        client_close(o);
+        return;
+    }
+    args_init(&a);
+    args_add_str(&a, o->verb);
+    args_add_str(&a, o->life->worker.name);
+    script_call(&s->client, SCRIPT_FLEET_COMMAND, NULL, &a, client_on_command,
+                o);
+    args_close(&a);
+}
+
+static void client_send(struct sim *s, void *arg)
+{
+    struct sim_order *o = arg;
+    if (o->kind == ORDER_QUEUE)
+        queue_send(s, o);
+    else if (o->kind == ORDER_COMMAND)
+        command_send(s, o);
+    else
+        change_send(s, o);
+}
+
+/* ---- The client --------------------------------------------------------- */
 
 static void client_on_state(int connected, const struct stint_err *why,
                             void *arg)
@@ -179,64 +326,22 @@ static void client_on_state(int connected, const struct stint_err *why,
     (void)connected, (void)why, (void)arg;
 }
 
-static struct sim_order *client_order(struct sim *s)
+void sim_client_begin(struct sim *s)
 {
-    struct sim_order *o = calloc(1, sizeof(*o));
-    check(o != NULL);
-    o->sim = s;
-    o->next = s->orders;
-    s->orders = o;
-    return o;
-}
-
-/* At the end, what would repeat for ever is stopped, or left so. */
-static void client_on_end(struct sim *s, void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < s->n_tasks; i++) {
-        struct sim_task *t = &s->tasks[i];
-        int endless = t->options.repeats == 0 || t->options.retry_failed < 0;
-        if (!endless || !sim_chance(s, 500))
-            continue;
-        struct sim_order *o = client_order(s);
-        o->tasks[0] = t;
-        sim_push(s, s->now_ms + sim_between(s, 0, 2000), client_send, o);
-    }
-}
-
-void sim_client_plan(struct sim *s)
-{
-    int64_t span_ms = (s->end_ms - s->now_ms) * 2 / 3;
-    int n = (int)sim_between(s, 20, 50);
     s->client_store = sim_store_new(s, NULL, "client", CALL_DEADLINE_MS,
                                     client_on_state, s);
     script_caller_init(&s->client, sim_store_base(s->client_store), NULL);
-    while (s->n_tasks < n) {
-        struct sim_order *o = client_order(s);
-        int group = sim_chance(s, 300);
-        int size = (int)sim_between(s, 1, BATCH_MAX);
-        int64_t at_ms = s->now_ms + sim_between(s, 0, span_ms);
-        for (o->n = 0; o->n < size && s->n_tasks < n; o->n++) {
-            struct sim_task *t = &s->tasks[s->n_tasks];
-            snprintf(t->id, sizeof(t->id), "t%02d", s->n_tasks++);
-            t->group = group;
-            client_draw_task(s, t);
-            o->tasks[o->n] = t;
-        }
-        sim_push(s, at_ms, client_send, o);
-        if (sim_chance(s, 200)) {
-            struct sim_order *stop = client_order(s);
-            stop->tasks[0] = o->tasks[0];
-            sim_push(s, at_ms + sim_between(s, 0, 8000), client_send, stop);
-        }
-    }
-    sim_push(s, s->end_ms, client_on_end, NULL);
 }
 
 void sim_client_end(struct sim *s)
 {
     for (int i = 0; i < s->n_tasks; i++)
         stint_task_free(s->tasks[i].queue);
+    while (s->parts != NULL) {
+        struct sim_task *part = s->parts;
+        s->parts = part->next_part;
+        free(part);
+    }
     while (s->orders != NULL) {
         struct sim_order *o = s->orders;
         s->orders = o->next;

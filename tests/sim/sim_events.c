@@ -32,23 +32,43 @@ int64_t sim_redis_ms(const struct sim *s)
 /* ---- Dice --------------------------------------------------------------- */
 
 /* splitmix64 */
-uint64_t sim_random(struct sim *s, uint64_t below)
+uint64_t dice_random(uint64_t *dice, uint64_t below)
 {
-    uint64_t z = s->random += 0x9e3779b97f4a7c15u;
+    uint64_t z = *dice += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     z ^= z >> 31;
     return below > 0 ? z % below : 0;
 }
 
+int dice_chance(uint64_t *dice, int per_mille)
+{
+    return dice_random(dice, 1000) < (uint64_t)per_mille;
+}
+
+int64_t dice_between(uint64_t *dice, int64_t least, int64_t most)
+{
+    return least + (int64_t)dice_random(dice, (uint64_t)(most - least + 1));
+}
+
+uint64_t *sim_dice(struct sim *s, enum sim_feature_at feature)
+{
+    return s->features & 1 << feature ? &s->dice[feature] : NULL;
+}
+
+uint64_t sim_random(struct sim *s, uint64_t below)
+{
+    return dice_random(&s->random, below);
+}
+
 int sim_chance(struct sim *s, int per_mille)
 {
-    return sim_random(s, 1000) < (uint64_t)per_mille;
+    return dice_chance(&s->random, per_mille);
 }
 
 int64_t sim_between(struct sim *s, int64_t least, int64_t most)
 {
-    return least + (int64_t)sim_random(s, (uint64_t)(most - least + 1));
+    return dice_between(&s->random, least, most);
 }
 
 /* ---- Events: a binary heap ---------------------------------------------- */
@@ -143,13 +163,22 @@ _Noreturn void sim_fail(struct sim *s, const char *format, ...)
         fprintf(stderr, " %s", word);
     SIM_FAULTS(SIM_FAULT_SAY)
 #undef SIM_FAULT_SAY
-    fprintf(stderr, "%s\n  ", s->faults == 0 ? " none" : "");
+    fprintf(stderr, "%s, features", s->faults == 0 ? " none" : "");
+#define SIM_FEATURE_SAY(name, word, text)                                      \
+    if (s->features & name)                                                    \
+        fprintf(stderr, " %s", word);
+    SIM_FEATURES(SIM_FEATURE_SAY)
+#undef SIM_FEATURE_SAY
+    fprintf(stderr, "%s\n  ", s->features == 0 ? " none" : "");
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
-    fprintf(stderr, "\n  again: tests/sim/run --seed %" PRIu64 "%s%s --trace\n",
+    fprintf(stderr,
+            "\n  again: tests/sim/run --seed %" PRIu64 "%s%s%s%s --trace\n",
             s->seed, s->fault_list != NULL ? " --faults " : "",
-            s->fault_list != NULL ? s->fault_list : "");
+            s->fault_list != NULL ? s->fault_list : "",
+            s->feature_list != NULL ? " --features " : "",
+            s->feature_list != NULL ? s->feature_list : "");
     server_stop(s->server);
     exit(1);
 }

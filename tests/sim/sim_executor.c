@@ -10,23 +10,26 @@
 
 /* ---- The ledger --------------------------------------------------------- */
 
-struct sim_run *sim_run_find(struct sim *s, const struct sim_task *t,
-                             uint64_t fence)
+/* By ticket: parts of broadcasts have the same ids and fences again. */
+struct sim_run *sim_run_find(struct sim *s, const char *id,
+                             const char *ticket)
 {
     struct sim_run *r = s->runs;
-    while (r != NULL && (r->task != t || r->fence != fence))
+    while (r != NULL && (strcmp(r->ticket, ticket) != 0 ||
+                         strcmp(r->task->id, id) != 0))
         r = r->next;
     return r;
 }
 
 /* What assign gave out. */
 struct sim_run *sim_run_note(struct sim *s, struct sim_task *t,
-                             uint64_t fence, struct sim_life *life)
+                             struct sim_life *life)
 {
     struct sim_run *r = calloc(1, sizeof(*r));
     check(r != NULL);
     r->task = t;
-    r->fence = fence;
+    r->fence = t->rec.fence;
+    memcpy(r->ticket, t->rec.ticket, sizeof(r->ticket));
     r->life = life;
     r->next = s->runs;
     s->runs = r;
@@ -104,14 +107,14 @@ static void executor_start(struct executor *base, struct run *run)
     struct sim_executor *e = (struct sim_executor *)base;
     struct sim_life *life = e->life;
     struct sim *s = life->sim;
-    struct sim_task *t = sim_task_find(s, run->id);
+    const struct held *held = (struct held *)run; /* its first member */
+    struct sim_run *r = sim_run_find(s, run->id, held->record.ticket);
     sim_trace(s, "%s: runs %s %" PRIu64, life->worker.name, run->id,
               run->fence);
-    if (t == NULL)
-        sim_fail(s, "%s runs %s, which nobody queued", life->worker.name,
+    if (r == NULL)
+        sim_fail(s, "%s runs %s, which nobody gave it", life->worker.name,
                  run->id);
-    sim_check_run_start(s, t, run->fence, life);
-    struct sim_run *r = sim_run_find(s, t, run->fence);
+    sim_check_run_start(s, r, life);
     r->run = run;
     r->executor = e;
     r->is_thread = e->is_thread;
@@ -150,6 +153,19 @@ static void executor_stop(struct executor *base, struct run *run, int at_once)
                  run_on_kill, r);
 }
 
+/* Now and then there is something new: something else each time. */
+static int executor_output(struct executor *base, struct run *run,
+                           struct buf *text)
+{
+    struct sim_executor *e = (struct sim_executor *)base;
+    struct sim *s = e->life->sim;
+    uint64_t *dice = sim_dice(s, FEATURE_OUTPUT_AT);
+    const struct sim_run *r = run->slot;
+    if (dice == NULL || !dice_chance(dice, 700))
+        return 0;
+    return buf_printf(text, "so far %s %" PRId64, r->ticket, s->now_ms) >= 0;
+}
+
 static int64_t executor_tick(struct executor *base, int64_t now_mono_ms)
 {
     (void)base, (void)now_mono_ms;
@@ -164,7 +180,8 @@ static void executor_close(struct executor *base)
 
 static const struct executor_ops sim_executor_ops = {
     .name = "sim", .start = executor_start, .stop = executor_stop,
-    .tick = executor_tick, .close = executor_close};
+    .tick = executor_tick, .close = executor_close,
+    .output = executor_output};
 
 void sim_executor_init(struct sim_executor *e, struct sim_life *life,
                        int is_thread)

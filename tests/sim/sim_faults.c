@@ -40,6 +40,11 @@ static void fault_return(struct sim *s, void *arg)
         sim_worker_start(s, slot);
 }
 
+void sim_faults_return(struct sim *s, int slot, int64_t at_ms)
+{
+    sim_push(s, at_ms, fault_return, (void *)(intptr_t)slot);
+}
+
 static void fault_drop(struct sim *s)
 {
     struct sim_life *life = fault_victim(s);
@@ -169,6 +174,22 @@ static void end_leave(struct sim *s)
     sim_push(s, s->now_ms + LEAVE_MS_MAX, end_on_left, NULL);
 }
 
+/* Is news on its way still, or a client without an answer? */
+static int end_is_quiet(struct sim *s)
+{
+    if (s->n_orders > 0 || !sim_fleet_is_settled(s))
+        return 0;
+    int64_t n = 0;
+    for (int i = 0; i < SIM_GROUPS; i++) {
+        redisReply *r = sim_redis_ask(
+            s, "EXISTS {stint:%s}:messages {stint:%s}:endings", sim_groups[i],
+            sim_groups[i]);
+        n += r->type == REDIS_REPLY_INTEGER ? r->integer : 1;
+        freeReplyObject(r);
+    }
+    return n == 0;
+}
+
 /* Have all tasks come to where they may stay? */
 static void end_on_look(struct sim *s, void *arg)
 {
@@ -181,13 +202,15 @@ static void end_on_look(struct sim *s, void *arg)
     int64_t tail_ms = s->faults != 0 ? 7 * s->heartbeat_ms + s->back_ms : 0;
     if (s->faults & FAULT_LATE)
         tail_ms += 25000;
-    if (open == NULL && s->now_ms >= s->end_ms + tail_ms) {
+    if (open == NULL && s->now_ms >= s->end_ms + tail_ms &&
+        end_is_quiet(s)) {
         end_leave(s);
         return;
     }
     if (s->now_ms > s->end_ms + SETTLE_MS_MAX)
-        sim_fail(s, "%s is %s still: %s", open->id, open->rec.status,
-                 open->text);
+        sim_fail(s, "%s is %s still: %s", open ? open->id : "news",
+                 open ? open->rec.status : "on its way",
+                 open ? open->text : "");
     sim_push(s, s->now_ms + 500, end_on_look, NULL);
 }
 

@@ -273,6 +273,62 @@ static void redis_leader(struct sim *s, const struct sim_call_view *c)
         s->leader_until_ms = sim_redis_ms(s) + strtoll(c->argv[2], NULL, 10);
 }
 
+/* ---- Calls that come twice ----------------------------------------------- */
+
+#define AGAIN_ARGS 10
+
+struct sim_again {
+    struct sim_again *next; /* of the seed */
+    char *argv[AGAIN_ARGS]; /* owned */
+    size_t len[AGAIN_ARGS];
+};
+
+static void again_on_time(struct sim *s, void *arg)
+{
+    const struct sim_again *a = arg;
+    if (s->is_leaving)
+        return;
+    freeReplyObject(sim_redis_call(s, "again", AGAIN_ARGS,
+                                   (const char *const *)a->argv, a->len));
+}
+
+/* A message: who delivered it did not hear so, and another has asked
+ * meanwhile. Output: what a dead connection sent comes late. */
+static void again_draw(struct sim *s, const struct sim_call_view *c, int argc,
+                       const char *const *argv, const size_t *len)
+{
+    int is_message = strcmp(c->verb, "deliver") == 0;
+    uint64_t *dice = sim_dice(s, FEATURE_TWICE_AT);
+    if (dice == NULL || argc != AGAIN_ARGS ||
+        (!is_message && strcmp(c->verb, "progress") != 0) ||
+        strcmp(c->who, "again") == 0 || !dice_chance(dice, 400))
+        return;
+    struct sim_again *a = calloc(1, sizeof(*a));
+    check(a != NULL);
+    for (int i = 0; i < argc; i++) {
+        a->argv[i] = strndup(argv[i], len[i]);
+        check(a->argv[i] != NULL);
+        a->len[i] = len[i];
+    }
+    a->next = s->agains;
+    s->agains = a;
+    sim_push(s, s->now_ms + dice_between(dice, 0, is_message ? 3000 : 9000),
+             again_on_time, a);
+}
+
+void sim_redis_end(struct sim *s)
+{
+    while (s->agains != NULL) {
+        struct sim_again *a = s->agains;
+        s->agains = a->next;
+        for (int i = 0; i < AGAIN_ARGS; i++)
+            free(a->argv[i]);
+        free(a);
+    }
+}
+
+/* ---- Rules --------------------------------------------------------------- */
+
 /* A call of the rules: FCALL stint_VERB 1 KEY protocol time arguments. */
 static redisReply *redis_rules(struct sim *s, const char *who, int argc,
                                const char **argv, const size_t *len)
@@ -318,6 +374,7 @@ static redisReply *redis_rules(struct sim *s, const char *who, int argc,
         sim_redis_fsck(s, c.key, c.verb);
     freeReplyObject(state);
     freeReplyObject(ids);
+    again_draw(s, &c, argc, argv, lens);
     if (popped != NULL)
         pop_serve(s, popped);
     return reply;

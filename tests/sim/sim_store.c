@@ -308,7 +308,9 @@ static void conn_on_arrive(struct sim *s, void *arg)
     if (conn->store == NULL)
         sim_trace(s, "%s: %s arrives from a dead connection", conn->name,
                   c->argv[1]);
+    s->from_dead = conn->store == NULL;
     conn_carry_out(conn, c);
+    s->from_dead = 0;
 }
 
 /* ---- Dropping ----------------------------------------------------------- */

@@ -31,6 +31,8 @@ static void worker_on_tick(struct sim *s, void *arg)
             sim_fail(s, "%s left with %d tasks in hand", life->worker.name,
                      life->worker.n_held);
         sim_worker_crash(life);
+        if (s->ends_quietly) /* by a command; somebody must be there */
+            sim_faults_return(s, life->slot, s->now_ms + 100);
         return;
     }
     if (life->worker.n_held > 0 || !life->worker.waiting)
@@ -79,6 +81,8 @@ static void worker_log(enum stint_log_level level, const char *text, void *arg)
     struct sim_life *life = arg;
     if (level != STINT_LOG_DEBUG)
         sim_trace(life->sim, "%s: says: %s", life->worker.name, text);
+    if (strncmp(text, "command: ", 9) == 0)
+        sim_fleet_obeyed(life, text + 9);
 }
 
 static int worker_no_function(stint_run *run, void *arg)

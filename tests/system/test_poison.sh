@@ -11,10 +11,13 @@ cat >"$tmp/worker.json" <<END
            "sleep_ms": {"module": "$NOOP_MODULE"},
            "noop": {"module": "$NOOP_MODULE"}}}
 END
-"$STINT" worker --config "$tmp/worker.json" --name w1 --heartbeat 5 \
-    --supervise >"$tmp/w1.log" 2>&1 </dev/null &
-supervisor=$!
-pids+=("$supervisor")
+supervise() {
+    "$STINT" worker --config "$tmp/worker.json" --name w1 --heartbeat 5 \
+        --supervise >>"$tmp/w1.log" 2>&1 </dev/null &
+    supervisor=$!
+    pids+=("$supervisor")
+}
+supervise
 is_there() {
     "$STINT" workers | grep -q '^w1.*ACTIVE'
 }
@@ -38,20 +41,24 @@ ok "the fleet is up"
 timeout 20 "$STINT" wait once 2>/dev/null
 contains "once is enough" "lost 1 time" "$("$STINT" task-status once)"
 
-# Those beside it when it crashes are not taken for the cause.
+kill -TERM "$supervisor"
+wait "$supervisor"
+equal "the supervisor ends with its worker" 0 $?
+equal "no worker is left" 0 "$("$STINT" workers | grep -c ACTIVE)"
+
+# A new one, whose pauses are short again. Tasks beside one that
+# crashes are not taken for the cause.
 {
     seq 300 | sed 's/.*/{"function":"sleep_ms","args":[2]}/'
     echo '{"function":"crash","id":"among"}'
     seq 300 | sed 's/.*/{"function":"sleep_ms","args":[2]}/'
 } >"$tmp/tasks"
+supervise
 "$STINT" queue-task --file "$tmp/tasks" >"$tmp/ids"
 timeout 60 "$STINT" wait - <"$tmp/ids" 2>"$tmp/others"
 contains "one of 601" "1 of 601 ended otherwise" "$(cat "$tmp/others")"
 equal "it is that one" FAILED "$(field status among)"
-
 kill -TERM "$supervisor"
 wait "$supervisor"
-equal "the supervisor ends with its worker" 0 $?
-equal "no worker is left" 0 "$("$STINT" workers | grep -c ACTIVE)"
 fsck_clean
 passed
