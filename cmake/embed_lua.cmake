@@ -17,7 +17,11 @@
 string(REPLACE "," ";" verbs "${VERBS}")
 file(MAKE_DIRECTORY "${OUT}")
 
-file(READ "${IN}/prelude.lua" prelude)
+set(prelude "")
+foreach(part prelude prelude_series prelude_families)
+  file(READ "${IN}/${part}.lua" text)
+  string(APPEND prelude "${text}\n")
+endforeach()
 set(library "#!lua name=stint\n${prelude}\n")
 foreach(verb IN LISTS verbs)
   file(READ "${IN}/${verb}.lua" text)

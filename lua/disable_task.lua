@@ -5,12 +5,9 @@
 -- Returns now_us, OK. Refuses: NOTFOUND, STATE (the status is the last word)
 local base, id = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
-local r, task = look_up(base, id)
-if not r or r.of then
-    return redis.error_reply('NOTFOUND no such task')
-end
-if ENDED[r.status] then
-    return redis.error_reply('STATE it is ' .. r.status)
+local r, task, refusal = live_task(base, id)
+if refusal then
+    return refusal
 end
 local w = writer(base)
 if not r.disabled then

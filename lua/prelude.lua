@@ -1,4 +1,5 @@
--- Shared by every script: key names, the clock, state records, writes.
+-- Shared by every script: key names, the clock, state records, writes. It goes
+-- on in prelude_series.lua and prelude_families.lua.
 --
 -- KEYS[1] is the base of a group, {stint:GROUP}, or of the fleet, {stint};
 -- all other keys are derived here and nowhere else. ARGV[1] is the protocol,
@@ -173,7 +174,7 @@ local function wake(w, at, fn)
     end
 end
 
-local settle -- what follows when tasks end; below
+local settle -- what follows for others when tasks end: prelude_families.lua
 
 local function write(w)
     -- What leaves a set goes first: a task may leave one and come back to it.
@@ -421,6 +422,19 @@ local function look_up(base, id)
         redis.call('ZSCORE', base .. ':queued', id) or 0), task
 end
 
+-- The same, of one that has not ended and is no part of a broadcast; or nil,
+-- nil, and the error to answer with.
+local function live_task(base, id)
+    local r, task = look_up(base, id)
+    if not r or r.of then
+        return nil, nil, redis.error_reply('NOTFOUND no such task')
+    end
+    if ENDED[r.status] then
+        return nil, nil, redis.error_reply('STATE it is ' .. r.status)
+    end
+    return r, task
+end
+
 -- Tell a worker that something waits for it (its next heartbeat brings it).
 local function signal(w, worker)
     put(w, 'ZADD', w.base .. ':signal:' .. worker, '0', 's')
@@ -428,254 +442,4 @@ end
 
 local function next_fence(r, now_us)
     return num(math.max(tonumber(r.fence) + 1, now_us))
-end
-
--- ---- When a run has ended ----------------------------------------------
-
-local function next_run(r, now, cron)
-    local period = tonumber(r.period or 60000)
-    if r.cron and cron then
-        return cron
-    elseif r.drift then
-        local begin = tonumber(r.begin)
-        if period == 0 then
-            return now
-        end
-        return begin + period * (math.floor((now - begin) / period) + 1)
-    end
-    return r.start + period
-end
-
-local function next_try(r, now)
-    if not r.delay and not r.backoff then
-        return next_run(r, now)
-    end
-    local delay = tonumber(r.delay or r.period or 60000)
-    local factor = tonumber(r.backoff or 1)
-    if factor > 1 then -- jitter: 0.75 to 1.25, from the fence's last digits
-        delay = delay * factor ^ math.min(tonumber(r.failed) - 1, 200)
-            * (0.75 + tonumber(string.sub(r.fence, -3)) / 2000)
-    end
-    return math.floor(now + math.min(delay, tonumber(r.cap or HOUR)))
-end
-
--- The end state, or nil and when to run again. cron: the next match.
-local function judge(r, status, now, cron)
-    if status == 'COMPLETED' then
-        r.run = num(tonumber(r.run or 0) + 1)
-        r.failed, r.lost = nil, nil
-        local due, repeats = next_run(r, now, cron), tonumber(r.repeats or 1)
-        if repeats ~= 0 and tonumber(r.run) >= repeats then
-            r.next = due
-            return status
-        elseif r.stopping then
-            return 'STOPPED'
-        elseif r.expire and due > tonumber(r.expire) then
-            r.next = due
-            return 'EXPIRED'
-        end
-        return nil, due
-    elseif status == 'STOPPED' or r.stopping then
-        return 'STOPPED'
-    end
-    r.failed = num(tonumber(r.failed or 0) + 1)
-    local retry = tonumber(r.retry or 0)
-    if retry == -1 or tonumber(r.failed) <= retry then
-        return nil, next_try(r, now)
-    end
-    return status
-end
-
--- ---- Families: parents, children, broadcasts ----------------------------
-
--- A task is named GROUP/ID where another group may be meant.
-local function own_group(base)
-    return string.match(base, '^{[^:]*:(.*)}$')
-end
-
--- A message to another group, delivered by whoever comes by: nobody's script
--- touches two slots. KIND GROUP ID FROM WORD
-local function post(w, now, kind, to, from, word)
-    local group, id = string.match(to, '^([^/]+)/(.+)$')
-    put(w, 'ZADD', w.base .. ':messages', num(now), kind .. ' ' .. group .. ' '
-        .. id .. ' ' .. from .. ' ' .. word)
-    w.posted = true
-end
-
--- One of the parents of a task has ended. recs: records changed by this call.
-local function parent_ended(w, id, from, status, now, recs)
-    local r, task = recs[id], nil
-    if w.gone[id] then
-        return
-    end
-    if r then
-        task = r.text
-    else
-        r, task = look_up(w.base, id)
-        if not r then
-            return
-        end
-        r.text, r.open_parents = task, {}
-        recs[id] = r
-    end
-    if r.status ~= 'QUEUED' or not r.wait or r.open_parents[from]
-        or redis.call('SISMEMBER', w.base .. ':parents:' .. id, from) == 0 then
-        return
-    end
-    r.open_parents[from] = true
-    if status ~= 'COMPLETED' and not r.anyway then
-        leave(w, id, r, task)
-        finish(w, id, r, 'FAILED', now,
-               '{"error":"it depends on ' .. from .. ', which ended '
-               .. status .. '"}')
-        return
-    end
-    put(w, 'SREM', w.base .. ':parents:' .. id, from)
-    local left = tonumber(r.wait) - 1
-    if left > 0 then
-        r.wait = num(left)
-        save(w, id, r)
-        return
-    end
-    local before = place(w.base, r, task)
-    r.wait = nil
-    if shelf(w.base, r, task) == before then
-        save(w, id, r) -- disabled: it stays where it is
-        return
-    end
-    put(w, 'ZREM', before, id)
-    requeue(w, id, r, r.next, task)
-end
-
--- Tell at most `room` children of an ended task; returns how many.
-local function tell_children(w, id, status, now, recs, room)
-    local key = w.base .. ':children:' .. id
-    local kids = redis.call('ZRANGEBYSCORE', key, '0', '0', 'LIMIT', 0, room)
-    local own = own_group(w.base)
-    for _, kid in ipairs(kids) do
-        local group, child = string.match(kid, '^([^/]+)/(.+)$')
-        put(w, 'ZADD', key, '1', kid)
-        if group == own then
-            parent_ended(w, child, own .. '/' .. id, status, now, recs)
-        else
-            post(w, now, 'ended', kid, own .. '/' .. id, status)
-        end
-    end
-    if #kids == room then
-        put(w, 'ZADD', w.base .. ':endings', num(now), id)
-    else
-        put(w, 'ZREM', w.base .. ':endings', id)
-    end
-    return #kids
-end
-
--- Parts of a broadcast have ended: has it?
-local function parts_ended(w, id, part, now)
-    local r = look_up(w.base, id)
-    if not r or r.status ~= 'RUNNING' or not r.cast then
-        return
-    end
-    r.open = num(tonumber(r.open or 0) - part.n)
-    r.ran = num(tonumber(r.ran or 0) + part.ran)
-    r.bad = num(tonumber(r.bad or 0) + part.bad)
-    -- The last part may be one that was skipped, and knows no match.
-    r.match = part.cron and num(part.cron) or r.match
-    if tonumber(r.open) > 0 then
-        save(w, id, r)
-        return
-    end
-    local ran, bad = tonumber(r.ran), tonumber(r.bad)
-    local payload = '{"result":{"runs":' .. r.ran .. ',"completed":'
-        .. num(ran - bad) .. '}'
-    local status = 'COMPLETED'
-    if r.stopping then
-        status = 'STOPPED'
-    elseif ran == 0 then
-        status = 'FAILED'
-        payload = payload .. ',"error":"no worker of the group knows its '
-            .. 'function"'
-    elseif bad > 0 then
-        status = 'FAILED'
-        payload = payload .. ',"error":"' .. r.bad .. ' of ' .. r.ran
-            .. ' runs did not complete"'
-    end
-    payload = payload .. '}'
-    put(w, 'ZREM', w.base .. ':casting', id)
-    local due
-    if status == 'COMPLETED' then
-        status, due = judge(r, status, now, r.match and tonumber(r.match))
-    end
-    r.ran, r.bad, r.open, r.parts, r.stopping = nil, nil, nil, nil, nil
-    r.match = nil
-    if status then
-        finish(w, id, r, status, now, payload)
-    else
-        r.stop = now
-        requeue(w, id, r, due)
-    end
-end
-
--- What follows when tasks end: bounded, the reaper does the rest.
-settle = function(w, now)
-    local recs, room = {}, STEP
-    for id, part in pairs(w.parts) do
-        parts_ended(w, id, part, now)
-    end
-    local i = 1
-    while w.ended[i] do
-        local id, status = w.ended[i][1], w.ended[i][2]
-        if room > 0 then
-            room = room - tell_children(w, id, status, now, recs, room)
-        else
-            put(w, 'ZADD', w.base .. ':endings', num(now), id)
-        end
-        i = i + 1
-    end
-end
-
--- Due broadcasts -> RUNNING, one part for each live worker that takes tasks.
-local function fire_due(w, now, now_us, limit)
-    local base = w.base
-    local due = redis.call('ZRANGEBYSCORE', base .. ':broadcast', '-inf',
-                           num(now), 'LIMIT', 0, limit)
-    if #due == 0 then
-        return 0
-    end
-    local live = redis.call('ZRANGEBYSCORE', base .. ':workers', num(now),
-                            '+inf', 'LIMIT', 0, CAST_MAX)
-    local workers = {}
-    for _, worker in ipairs(live) do
-        if not redis.call('ZSCORE', base .. ':resting', worker) then
-            workers[#workers + 1] = worker
-        end
-    end
-    if #workers == 0 then
-        return 0
-    end
-    local n = 0
-    for _, id in ipairs(due) do
-        local r, task = look_up(base, id)
-        if r and r.status == 'QUEUED' and not (r.expire
-                and tonumber(r.expire) < now) then
-            leave(w, id, r, task)
-            r.fence, r.worker = next_fence(r, now_us), '*'
-            r.status, r.start, r.stop, r.token = 'RUNNING', now, 0, 'cast'
-            r.parts, r.open = num(#workers), num(#workers)
-            save(w, id, r)
-            put(w, 'ZADD', base .. ':casting', r.fence, id)
-            for i, worker in ipairs(workers) do
-                local part = {status = 'QUEUED', fence = '0', token = '-',
-                              worker = worker, next = now, start = 0,
-                              stop = 0, of = id, retry = r.retry,
-                              delay = r.delay, backoff = r.backoff,
-                              cap = r.cap, period = r.period,
-                              cron = r.cron, discard = r.discard}
-                put(w, 'HSET', base .. ':task', id .. '@' .. i, task)
-                requeue(w, id .. '@' .. i, part, now, task)
-                signal(w, worker)
-            end
-            n = n + 1
-        end
-    end
-    return n
 end
