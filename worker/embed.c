@@ -77,26 +77,7 @@ static int embed_groups(stint_worker *sw, const char *const *groups,
     }
     if (c->n_groups == 0 && config_add_group(c, "main", err) < 0)
         return -1;
-    struct worker *w = &sw->w;
-    w->groups = calloc((size_t)c->n_groups, sizeof(*w->groups));
-    if (w->groups == NULL)
-        return err_set(err, STINT_NOMEM, "out of memory");
-    for (int i = 0; i < c->n_groups; i++) {
-        int j = 0;
-        while (j < w->n_groups && strcmp(w->groups[j].name, c->groups[i]) != 0)
-            j++;
-        struct worker_group *g = &w->groups[j];
-        if (j == w->n_groups) {
-            w->n_groups++;
-            memcpy(g->name, c->groups[i], sizeof(g->name));
-            g->worker = w;
-            g->hungry = 1;
-            g->due_mono_ms = INT64_MAX;
-            g->left = -1;
-        }
-        g->weight++;
-    }
-    return 0;
+    return worker_add_groups(&sw->w, err);
 }
 
 static int embed_options(stint_worker *sw,
@@ -262,16 +243,7 @@ static void embed_on_ready(const struct redisReply *reply,
         return;
     }
     log_info(&sw->log, "connected to Redis");
-    sw->w.connected = 1;
-    sw->w.pause_mono_ms = 0;
-    sw->w.fleet_mono_ms = 0;
-    for (int i = 0; i < sw->w.n_groups; i++) {
-        struct worker_group *g = &sw->w.groups[i];
-        g->has_lease = 0;
-        g->reconcile = 1;
-        g->hungry = 1;
-    }
-    embed_want_tick(sw);
+    worker_on_connected(&sw->w, 1);
 }
 
 static void embed_on_state(int connected, const struct stint_err *why,
@@ -286,9 +258,7 @@ static void embed_on_state(int connected, const struct stint_err *why,
         log_warn(&sw->log, "Redis: %s", why->text);
     else
         log_debug(&sw->log, "Redis: %s", why->text);
-    sw->w.connected = 0;
-    sw->w.leading = 0;
-    embed_want_tick(sw);
+    worker_on_connected(&sw->w, 0);
 }
 
 static void embed_on_wait_state(int connected, const struct stint_err *why,
@@ -296,11 +266,7 @@ static void embed_on_wait_state(int connected, const struct stint_err *why,
 {
     stint_worker *sw = arg;
     (void)why;
-    sw->w.waker_connected = connected;
-    /* A marker may have been popped for us and lost with the connection. */
-    for (int i = 0; connected && i < sw->w.n_groups; i++)
-        sw->w.groups[i].hungry = 1;
-    embed_want_tick(sw);
+    worker_on_waker(&sw->w, connected);
 }
 
 static void embed_on_signal_state(int connected, const struct stint_err *why,
@@ -308,13 +274,7 @@ static void embed_on_signal_state(int connected, const struct stint_err *why,
 {
     stint_worker *sw = arg;
     (void)why;
-    sw->w.signals_connected = connected;
-    /* A signal may have been popped for us and lost with the connection. */
-    for (int i = 0; connected && i < sw->w.n_groups; i++)
-        sw->w.groups[i].nudged = 1;
-    if (connected)
-        sw->w.fleet_mono_ms = 0;
-    embed_want_tick(sw);
+    worker_on_signals(&sw->w, connected);
 }
 
 static double embed_load(void)

@@ -141,53 +141,6 @@ void worker_stop_run(struct worker *w, struct held *h)
     }
 }
 
-/* ---- Commands ------------------------------------------------------------ */
-
-static void worker_disable(struct worker *w, int disabled)
-{
-    w->disabled = disabled;
-    for (int i = 0; i < w->n_groups; i++) {
-        struct worker_group *g = &w->groups[i];
-        g->nudged = 1;
-        g->hungry = 1;
-        g->marker |= disabled; /* we may keep the time of its next task */
-    }
-    for (struct held *h = w->held[HELD_ASSIGNED].first, *next; h && disabled;
-         h = next) {
-        next = h->next;
-        held_move(w, h, HELD_DONE); /* with no status: released */
-    }
-    if (disabled)
-        exchange_stop_waiting(w);
-}
-
-void worker_command(struct worker *w, const char *verb)
-{
-    log_info(w->log, "command: %s", verb);
-    if (strcmp(verb, "disable") == 0)
-        worker_disable(w, 1);
-    else if (strcmp(verb, "resume") == 0)
-        worker_disable(w, 0);
-    else if (strcmp(verb, "terminate") == 0 && w->stops == 0)
-        w->stops = 1;
-    else if (strcmp(verb, "kill") == 0)
-        w->stops = 2;
-    w->want_tick(w->want_arg);
-}
-
-int worker_rests(const struct worker *w)
-{
-    return w->disabled || w->stops > 0;
-}
-
-const char *worker_status(const struct worker *w)
-{
-    return w->stops > 1                   ? "KILLED"
-           : w->stops > 0                 ? "TERMINATING"
-           : w->disabled                  ? "DISABLED"
-                                          : "ACTIVE";
-}
-
 int worker_free_slots(const struct worker *w)
 {
     int n = w->config->concurrency + w->ahead;

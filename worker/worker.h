@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker: takes due tasks of its groups, has executors run them, reports.
- * worker.c decides (worker_tick), exchange.c talks to Redis, held.c keeps the
- * tasks in hand, embed.c is the public face with the event loop. */
+ * worker.c decides (worker_tick), control.c is told from outside, exchange.c
+ * and running.c talk to Redis, held.c keeps the tasks in hand, embed.c is the
+ * public face with the event loop. */
 #ifndef STINT_WORKER_WORKER_H
 #define STINT_WORKER_WORKER_H
 
@@ -156,6 +157,13 @@ struct worker {
     void *want_arg;
 };
 
+/* control.c. Makes the groups of w->config, with their weights. Errors:
+ * NOMEM. */
+int worker_add_groups(struct worker *w, struct stint_err *err);
+/* A connection is there (1; the first one: with our rules loaded) or lost. */
+void worker_on_connected(struct worker *w, int connected);
+void worker_on_waker(struct worker *w, int connected);
+void worker_on_signals(struct worker *w, int connected);
 /* worker.c. Does all that is due; returns the next deadline (mono ms). */
 int64_t worker_tick(struct worker *w, int64_t now_mono_ms);
 void worker_on_done(struct run *run, const struct run_result *result,

@@ -120,29 +120,6 @@ static void worker_configure(struct sim_life *life)
     c->concurrency = (int)sim_between(s, 1, 4);
 }
 
-static void worker_groups(struct sim_life *life)
-{
-    struct worker *w = &life->worker;
-    struct config *c = &life->config;
-    w->groups = calloc((size_t)c->n_groups, sizeof(*w->groups));
-    check(w->groups != NULL);
-    for (int i = 0; i < c->n_groups; i++) {
-        int j = 0;
-        while (j < w->n_groups && strcmp(w->groups[j].name, c->groups[i]) != 0)
-            j++;
-        struct worker_group *g = &w->groups[j];
-        if (j == w->n_groups) {
-            w->n_groups++;
-            memcpy(g->name, c->groups[i], sizeof(g->name));
-            g->worker = w;
-            g->hungry = 1;
-            g->due_mono_ms = INT64_MAX;
-            g->left = -1;
-        }
-        g->weight++;
-    }
-}
-
 static int64_t worker_wall(void)
 {
     return SIM_EPOCH_MS + sim_clock();
@@ -171,7 +148,8 @@ static void worker_fill(struct sim_life *life, int incarnation)
     w->caller = &life->caller;
     w->waker = &life->waker;
     w->signals = &life->signals;
-    worker_groups(life);
+    struct stint_err err = {0};
+    check(worker_add_groups(w, &err) == 0);
     sim_executor_init(&life->programs, life, 0);
     sim_executor_init(&life->threads, life, 1);
     for (int i = 0; i < life->config.n_types; i++)
@@ -184,7 +162,6 @@ static void worker_on_ready(const struct redisReply *reply,
                             const struct stint_err *err, void *arg)
 {
     struct sim_life *life = arg;
-    struct worker *w = &life->worker;
     (void)err;
     if (life->dead)
         return;
@@ -192,15 +169,7 @@ static void worker_on_ready(const struct redisReply *reply,
         sim_store_drop(life->store, 0);
         return;
     }
-    w->connected = 1;
-    w->pause_mono_ms = 0;
-    w->fleet_mono_ms = 0;
-    for (int i = 0; i < w->n_groups; i++) {
-        w->groups[i].has_lease = 0;
-        w->groups[i].reconcile = 1;
-        w->groups[i].hungry = 1;
-    }
-    worker_want_tick(life);
+    worker_on_connected(&life->worker, 1);
 }
 
 static void worker_on_state(int connected, const struct stint_err *why,
@@ -214,35 +183,23 @@ static void worker_on_state(int connected, const struct stint_err *why,
         script_load(&life->caller, worker_on_ready, life);
         return;
     }
-    life->worker.connected = 0;
-    life->worker.leading = 0;
-    worker_want_tick(life);
+    worker_on_connected(&life->worker, 0);
 }
 
 static void worker_on_wait_state(int connected, const struct stint_err *why,
                                  void *arg)
 {
     struct sim_life *life = arg;
-    struct worker *w = &life->worker;
     (void)why;
-    w->waker_connected = connected;
-    for (int i = 0; connected && i < w->n_groups; i++)
-        w->groups[i].hungry = 1;
-    worker_want_tick(life);
+    worker_on_waker(&life->worker, connected);
 }
 
 static void worker_on_signal_state(int connected,
                                    const struct stint_err *why, void *arg)
 {
     struct sim_life *life = arg;
-    struct worker *w = &life->worker;
     (void)why;
-    w->signals_connected = connected;
-    for (int i = 0; connected && i < w->n_groups; i++)
-        w->groups[i].nudged = 1;
-    if (connected)
-        w->fleet_mono_ms = 0;
-    worker_want_tick(life);
+    worker_on_signals(&life->worker, connected);
 }
 
 static void worker_connect(struct sim_life *life)
