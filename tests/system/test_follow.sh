@@ -75,10 +75,10 @@ queue nap --id expired --start-time -60s --stop-time -30s
 exits "one that expires" 1 "$STINT" task-status expired --follow
 
 # The bar of wait, which needs a terminal.
+queue percent --id bar --sync-output 0.1
 if command -v script >/dev/null &&
     [ "$(script -qec 'echo yes' /dev/null </dev/null 2>/dev/null |
         tr -d '\r\n')" = yes ]; then
-    queue percent --id bar --sync-output 0.1
     script -qec "'$STINT' wait bar" /dev/null >"$tmp/bar" 2>&1 </dev/null ||
         fail "wait: $(cat "$tmp/bar")"
     contains "a bar" "[#########               ] 40%" "$(cat "$tmp/bar")"
