@@ -156,9 +156,13 @@ local function fire_due(w, now, now_us, limit)
     end
     local live = redis.call('ZRANGEBYSCORE', base .. ':workers', num(now),
                             '+inf', 'LIMIT', 0, CAST_MAX)
-    local workers = {}
+    local workers, resting = {}, {}
+    for _, worker in ipairs(redis.call('ZRANGE', base .. ':resting', 0,
+                                       CAST_MAX - 1)) do
+        resting[worker] = true
+    end
     for _, worker in ipairs(live) do
-        if not redis.call('ZSCORE', base .. ':resting', worker) then
+        if not resting[worker] then
             workers[#workers + 1] = worker
         end
     end

@@ -69,15 +69,33 @@ int durability_check(struct stint *s, const struct durability *d,
     return 0;
 }
 
-int durability_wait(struct stint *s, const struct durability *d,
-                    struct stint_err *err)
+/* WAIT speaks of the writes of its own connection, and ours may be a new one
+ * since the tasks were queued. So a write goes before it in the same flight:
+ * replicas that have that have all before. */
+static void write_send(struct stint *s, const char *group,
+                       struct client_answer *answer)
 {
-    struct client_answer answer = {0};
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, ""); /* no worker: it names the group */
+    args_add_str(&a, "{}");
+    args_add_str(&a, "0");
+    args_add_str(&a, group);
+    script_call(&s->caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, client_keep,
+                answer);
+    args_close(&a);
+}
+
+int durability_wait(struct stint *s, const struct durability *d,
+                    const char *group, struct stint_err *err)
+{
+    struct client_answer answer = {0}, written = {0};
     struct args a;
     if (d->replicas == 0)
         return 0;
     int64_t ms = s->timeout_ms < CALL_DEADLINE_MS ? s->timeout_ms
                                                   : CALL_DEADLINE_MS;
+    write_send(s, group, &written);
     args_init(&a);
     args_add_str(&a, "WAIT");
     args_add_i64(&a, d->replicas);
@@ -85,9 +103,14 @@ int durability_wait(struct stint *s, const struct durability *d,
     script_command(&s->caller, &a, client_keep, &answer);
     s->store->ops->wait(s->store);
     args_close(&a);
-    if (answer.reply == NULL)
+    int known = answer.reply != NULL && written.reply != NULL;
+    client_reply_free(written.reply);
+    if (!known) {
+        client_reply_free(answer.reply);
         return err_set(err, STINT_UNKNOWN, "queued, but whether replicas have "
-                       "it is not known: %.120s", answer.err.text);
+                       "it is not known: %.110s",
+                       written.err.code ? written.err.text : answer.err.text);
+    }
     int64_t n = answer.reply->type == REDIS_REPLY_INTEGER
                     ? answer.reply->integer
                     : 0;

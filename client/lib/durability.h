@@ -15,6 +15,6 @@ int durability_check(struct stint *s, const struct durability *d,
 /* After it was: until so many replicas have it. Errors: UNKNOWN (it is queued,
  * but fewer have confirmed it), or of the call. */
 int durability_wait(struct stint *s, const struct durability *d,
-                    struct stint_err *err);
+                    const char *group, struct stint_err *err);
 
 #endif

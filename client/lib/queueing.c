@@ -284,8 +284,8 @@ static int queueing_all(struct queueing *q, stint_progress_fn fn, void *arg,
     if (rc == 0)
         rc = queueing_run(q, fn, arg, err);
     queueing_nudge(q);
-    if (rc == 0)
-        rc = durability_wait(q->s, &durability, err);
+    if (rc == 0 && q->n > 0)
+        rc = durability_wait(q->s, &durability, q->tasks[0]->group, err);
     if (ordered != NULL && rc != 0) {
         const stint_task *bad = ordered[q->bad];
         for (q->bad = 0; given[q->bad] != bad;)
