@@ -56,19 +56,19 @@ local tail = ' ' .. now_text .. ' 0'
 local reply = {fence_text, '0', '0'}
 local taken, more = 0, n_gone == STEP
 local state = list(w, 'HSET', base .. ':state')
-local running, assigned
+local running = list(w, 'SADD', base .. ':running:' .. worker)
+local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
-local function take(key, id, r, text, part)
+-- r: its record; nil: it has none, and `text` is when it is due.
+local function take(id, r, text, part)
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
-    local fence = fence_text
     if r then
+        local fence = fence_text
         if tonumber(r.fence) >= now_us then
             fence = num(tonumber(r.fence) + 1)
         end
-        if r.expire then
-            if status == 'RUNNING' then
-                put(w, 'ZREM', base .. ':expiry', id)
-            end
+        if r.expire and status == 'RUNNING' then
+            put(w, 'ZREM', base .. ':expiry', id)
         end
         r.status, r.fence, r.token, r.worker = status, fence, token, worker
         r.parked = nil
@@ -83,15 +83,7 @@ local function take(key, id, r, text, part)
     end
     state[#state + 1] = id
     state[#state + 1] = text
-    local held
-    if status == 'RUNNING' then
-        running = running or list(w, 'ZADD', base .. ':running:' .. worker)
-        held = running
-    else
-        assigned = assigned or list(w, 'ZADD', base .. ':assigned:' .. worker)
-        held = assigned
-    end
-    held[#held + 1] = fence
+    local held = status == 'RUNNING' and running or assigned
     held[#held + 1] = id
     taken = taken + (part and 0 or 1)
     return text
@@ -109,7 +101,7 @@ for _, id in ipairs(parts) do
     if r and r.status == 'QUEUED' then
         if known[function_of(task)] then
             reply[#reply + 1] = id
-            reply[#reply + 1] = take(cast, id, r, nil, true)
+            reply[#reply + 1] = take(id, r, nil, true)
             reply[#reply + 1] = task
         else
             finish(w, id, r, 'SKIPPED', now)
@@ -136,19 +128,29 @@ for _, key in ipairs(sources) do
         put(w, 'ZREM', base .. ':levels', sources[key])
     end
     more = more or #found == 2 * limit and key ~= suspects
-    local ids = {}
+    local ids, out = {}, nil
     for i = 1, #found, 2 do
-        ids[#ids + 1] = found[i]
+        ids[(i + 1) / 2] = found[i]
     end
     local states, tasks = fetch(base .. ':state', ids),
                           fetch(base .. ':task', ids)
-    local out = #ids > 0 and list(w, 'ZREM', key)
+    if n_gone == 0 and #ids > 0 then
+        w.heads[#w.heads + 1] = {key, #ids}
+    else
+        out = list(w, 'ZREM', key)
+    end
+    local fn, fn_mark = '', nil -- of the task before: most are of one
     for i, id in ipairs(ids) do
         if not gone[id] then
             local r = states[i] and decode(states[i])
             local task = tasks[i]
-            local fn = task and function_of(task)
-            out[#out + 1] = id
+            if task and (not fn_mark or find(task, fn_mark, 1, true) ~= 1) then
+                fn = function_of(task)
+                fn_mark = fn .. ' '
+            end
+            if out then
+                out[#out + 1] = id
+            end
             if not task or (r and r.status ~= 'QUEUED') then
                 -- The records and this index disagree: be loud.
                 r = r or fresh(found[2 * i])
@@ -163,7 +165,7 @@ for _, key in ipairs(sources) do
                 more = true
             elseif known[fn] then
                 reply[#reply + 1] = id
-                reply[#reply + 1] = take(key, id, r, found[2 * i])
+                reply[#reply + 1] = take(id, r, found[2 * i])
                 reply[#reply + 1] = task
             else
                 r = r or fresh(found[2 * i])

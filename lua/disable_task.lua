@@ -11,13 +11,13 @@ if refusal then
 end
 local w = writer(base)
 if not r.disabled then
-    local before = place(base, r, task)
+    local before, kind = place(base, r, task)
     if r.status == 'ASSIGNED' then -- its worker finds out when it starts it
         r.token = '-'
     end
     r.disabled = '1'
     if r.status ~= 'RUNNING' then
-        put(w, 'ZREM', before, id)
+        put(w, kind .. 'REM', before, id)
         requeue(w, id, r, r.next, task)
     else
         save(w, id, r)

@@ -1,6 +1,6 @@
 -- fsck: looks at one step of one key and says what does not agree: every task
--- is in exactly the sorted set its state demands, and nothing is in one that
--- should not be. Changes nothing.
+-- is in exactly the set its state demands, and nothing is in one that should
+-- not be. Changes nothing.
 -- FLAGS: no-writes
 -- ARGV[3] which key (from 1)  ARGV[4] cursor  ARGV[5] how many, about
 -- Returns now_us, the next key (0: done), the next cursor, how many were looked
@@ -14,26 +14,27 @@ local keys = {base .. ':task', base .. ':state', base .. ':run',
 for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
     keys[#keys + 1] = base .. ':queued:' .. l
 end
+local plain = {} -- sets without scores
 for _, worker in ipairs(redis.call('ZRANGE', base .. ':workers', 0, 999)) do
-    keys[#keys + 1] = base .. ':assigned:' .. worker
-    keys[#keys + 1] = base .. ':running:' .. worker
-    keys[#keys + 1] = base .. ':cast:' .. worker
+    for _, kind in ipairs({':assigned:', ':running:', ':cast:'}) do
+        keys[#keys + 1] = base .. kind .. worker
+        plain[base .. kind .. worker] = kind ~= ':cast:'
+    end
 end
 local at = tonumber(ARGV[3])
 local key = keys[at]
 if not key then
     return {num(now_us), '0', '0', '0'}
 end
-local hash = at <= 3
-local found = redis.call(hash and 'HSCAN' or 'ZSCAN', key, ARGV[4], 'COUNT',
-                         ARGV[5])
+local scan = at <= 3 and 'HSCAN' or plain[key] and 'SSCAN' or 'ZSCAN'
+local found = redis.call(scan, key, ARGV[4], 'COUNT', ARGV[5])
 local reply = {num(now_us), num(found[1] == '0' and at + 1 or at), found[1],
                '0'}
 local function fault(text)
     reply[#reply + 1] = text
 end
 local ids = {}
-for i = 1, #found[2], 2 do
+for i = 1, #found[2], plain[key] and 1 or 2 do
     ids[#ids + 1] = found[2][i]
 end
 local states, tasks = fetch(base .. ':state', ids), fetch(base .. ':task', ids)
@@ -44,8 +45,10 @@ for i, id in ipairs(ids) do
     elseif r.status == 'BROKEN' then
         fault(id .. ': its state record cannot be read')
     elseif at == 1 then
-        local home = place(base, r, tasks[i])
-        if not redis.call('ZSCORE', home, id) then
+        local home, kind = place(base, r, tasks[i])
+        local found_in = kind == 'S' and redis.call('SISMEMBER', home, id) == 1
+            or kind == 'Z' and redis.call('ZSCORE', home, id)
+        if not found_in then
             fault(id .. ': is ' .. r.status .. ', but not in ' .. home)
         end
         if r.expire and (r.status == 'QUEUED' or r.status == 'ASSIGNED')

@@ -13,8 +13,8 @@
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local reply = {num(now_us), 'OK', '0', '0',
-               num(redis.call('ZCARD', base .. ':running:' .. worker)
-                   + redis.call('ZCARD', base .. ':assigned:' .. worker)),
+               num(redis.call('SCARD', base .. ':running:' .. worker)
+                   + redis.call('SCARD', base .. ':assigned:' .. worker)),
                '0'}
 local rests = string.sub(ARGV[5], 2) == 'r'
 local w = writer(base)
@@ -45,8 +45,7 @@ if string.sub(ARGV[5], 1, 1) == '1' then
         end
     end
     for _, kind in ipairs({':running:', ':assigned:'}) do
-        local back = redis.call('ZRANGE', base .. kind .. worker, 0,
-                                HELD_MAX - 1)
+        local back = some_of(base .. kind .. worker, '0', HELD_MAX)
         local recs, tasks = fetch(base .. ':state', back),
                             fetch(base .. ':task', back)
         for i, id in ipairs(back) do
@@ -59,7 +58,7 @@ if string.sub(ARGV[5], 1, 1) == '1' then
                 r.start = 0
                 give_back(w, id, r, now, tasks[i])
             else
-                put(w, 'ZREM', base .. kind .. worker, id)
+                put(w, 'SREM', base .. kind .. worker, id)
             end
         end
     end

@@ -43,17 +43,26 @@ if want('COMPLETED', 'FAILED', 'TIMEOUT', 'STOPPED', 'EXPIRED') then
 end
 
 local at, offset = string.match(ARGV[6], '^(%d+) (%d+)$')
-at, offset = tonumber(at or 1), tonumber(offset or 0)
+at, offset = tonumber(at or 1), offset or '0'
 local reply = {num(now_us), ''}
 while at <= #keys do
-    local command = keys[at] == base .. ':finished' and 'ZREVRANGE' or 'ZRANGE'
-    local found = redis.call(command, keys[at], offset, offset + step - 1,
-                             'WITHSCORES')
-    if #found > 0 then
-        local ids = {}
+    local key, ids, dues, next_offset = keys[at], {}, {}, '0'
+    if find(key, base .. ':running:', 1, true) == 1
+        or find(key, base .. ':assigned:', 1, true) == 1 then
+        ids, next_offset = some_of(key, offset, step)
+    else
+        local found = redis.call(
+            key == base .. ':finished' and 'ZREVRANGE' or 'ZRANGE', key,
+            offset, offset + step - 1, 'WITHSCORES')
         for i = 1, #found, 2 do
             ids[#ids + 1] = found[i]
+            dues[#dues + 1] = found[i + 1]
         end
+        if #ids == step then
+            next_offset = num(offset + step)
+        end
+    end
+    if #ids > 0 then
         local states, tasks = fetch(base .. ':state', ids),
                               fetch(base .. ':task', ids)
         for i, id in ipairs(ids) do
@@ -63,19 +72,18 @@ while at <= #keys do
                 reply[#reply + 1] = id
                 reply[#reply + 1] = states[i] or ''
                 reply[#reply + 1] = tasks[i]
-                reply[#reply + 1] = found[2 * i]
+                reply[#reply + 1] = dues[i] or '0'
             end
         end
-        if #ids == step then
-            offset = offset + step
-        else
-            at, offset = at + 1, 0
+        if next_offset == '0' then
+            at = at + 1
         end
+        offset = next_offset
         break
     end
-    at, offset = at + 1, 0
+    at, offset = at + 1, '0'
 end
 if at <= #keys then
-    reply[2] = num(at) .. ' ' .. num(offset)
+    reply[2] = num(at) .. ' ' .. offset
 end
 return reply

@@ -27,6 +27,7 @@
 
 local PROTOCOL = '1'
 local LIBRARY = '1 @LIBRARY_SHA1@' -- SCRIPT_LIBRARY of script.h, and which
+local find, match, sub, byte, format -- of string, set by enter()
 local HOUR, DAY = 3600000, 86400000
 local RUNS_KEPT = 20        -- earlier runs kept per task
 local LOST_MAX = 3          -- runs lost with their worker, then FAILED; the
@@ -47,11 +48,15 @@ local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
 local function num(n)
-    return string.format('%.0f', n)
+    return format('%.0f', n)
 end
 
 -- Refuse what is not of our protocol; return the time in ms and in us.
 local function enter(argv)
+    -- While a library is loaded there are no globals, and later each look-up
+    -- of one costs.
+    find, match, sub = string.find, string.match, string.sub
+    byte, format = string.byte, string.format
     if argv[1] ~= PROTOCOL then
         error({err = 'PROTOCOL this library speaks protocol ' .. PROTOCOL})
     end
@@ -65,7 +70,7 @@ local function enter(argv)
 end
 
 local function decode(text)
-    local status, fence, token, worker, due, start, stop, rest = string.match(
+    local status, fence, token, worker, due, start, stop, rest = match(
         text, '^(%u+) (%d+) (%S+) (%S+) (%d+) (%d+) (%d+)(.*)$')
     if not status then
         return {status = 'BROKEN', fence = '0', token = '-', worker = '-',
@@ -98,8 +103,9 @@ local function fresh(due)
             next = tonumber(due), start = 0, stop = 0}
 end
 
+-- What was queued is "FUNCTION {the rest as JSON}", or "-" once pruned.
 local function function_of(task)
-    return string.match(task, '^{"function":"([^"]+)"') or ''
+    return sub(task, 1, (find(task, ' ', 1, true) or 1) - 1)
 end
 
 -- The sorted set in which a QUEUED task waits, and its entry in :levels.
@@ -124,24 +130,27 @@ local function shelf(base, r, task)
     return base .. ':queued:' .. level, level
 end
 
--- The sorted set that must hold the task, whatever its state.
+-- The set that must hold the task, whatever its state: a sorted one, or behind
+-- an S one without scores: what a worker holds.
 local function place(base, r, task)
     if r.status == 'QUEUED' then
-        return (shelf(base, r, task))
+        return (shelf(base, r, task)), 'Z'
     elseif r.status == 'ASSIGNED' then
-        return base .. ':assigned:' .. r.worker
+        return base .. ':assigned:' .. r.worker, 'S'
+    elseif r.status == 'RUNNING' and not r.cast then
+        return base .. ':running:' .. r.worker, 'S'
     elseif r.status == 'RUNNING' then
-        return r.cast and base .. ':casting' or base .. ':running:' .. r.worker
+        return base .. ':casting', 'Z'
     elseif task == '-' then
-        return base .. ':ids' -- pruned: only the id is kept
+        return base .. ':ids', 'Z' -- pruned: only the id is kept
     end
-    return base .. ':finished'
+    return base .. ':finished', 'Z'
 end
 
 -- A writer collects the arguments of variadic commands.
 local function writer(base)
-    return {base = base, order = {}, by = {}, counts = {}, runs = {},
-            wakes = {}, ended = {}, gone = {}, parts = {}}
+    return {base = base, heads = {}, order = {}, by = {}, counts = {},
+            runs = {}, wakes = {}, ended = {}, gone = {}, parts = {}}
 end
 
 -- The list of further arguments of `cmd key`.
@@ -177,6 +186,10 @@ end
 local settle -- what follows for others when tasks end: prelude_families.lua
 
 local function write(w)
+    for _, head in ipairs(w.heads) do -- while it still is what was read
+        redis.call('ZREMRANGEBYRANK', head[1], 0, head[2] - 1)
+    end
+    w.heads = {}
     -- What leaves a set goes first: a task may leave one and come back to it.
     for pass = 1, 2 do
         for _, l in ipairs(w.order) do
@@ -218,7 +231,8 @@ end
 
 -- Take a task out of where its record says it is.
 local function leave(w, id, r, task)
-    put(w, 'ZREM', place(w.base, r, task), id)
+    local key, kind = place(w.base, r, task)
+    put(w, kind .. 'REM', key, id)
     if r.expire and (r.status == 'QUEUED' or r.status == 'ASSIGNED') then
         put(w, 'ZREM', w.base .. ':expiry', id)
     end
@@ -341,6 +355,9 @@ end
 
 -- HMGET of a hash for any number of ids.
 local function fetch(key, ids)
+    if #ids <= 1000 and #ids > 0 then
+        return redis.call('HMGET', key, unpack(ids))
+    end
     local out = {}
     for i = 1, #ids, 1000 do
         local part = redis.call('HMGET', key,
@@ -350,6 +367,26 @@ local function fetch(key, ids)
         end
     end
     return out
+end
+
+-- Members of a set without scores, n or a few more, each once; and the cursor
+-- to go on from ('0': that was all).
+local function some_of(key, cursor, n)
+    local out, seen = {}, {}
+    for _ = 1, 100 do
+        local found = redis.call('SSCAN', key, cursor, 'COUNT', n)
+        for _, id in ipairs(found[2]) do
+            if not seen[id] then
+                seen[id] = true
+                out[#out + 1] = id
+            end
+        end
+        cursor = found[1]
+        if cursor == '0' or #out >= n then
+            break
+        end
+    end
+    return out, cursor
 end
 
 -- QUEUED or ASSIGNED past their stop_time -> EXPIRED. Returns a set of ids.

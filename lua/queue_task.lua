@@ -13,12 +13,15 @@ local n = (#ARGV - 3) / 6
 local ids, tasks, bad, seen = {}, {}, {num(now_us)}, {}
 local own = own_group(base)
 local parents, asked, ask = {}, {}, {} -- of tasks with parents
+local times, functions = {}, {} -- checked before: most are like the one before
 
 local RULES = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
                backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
                discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
                begin = 1}
 local PARENTS_MAX = 1000
+local NONE = {}
+local OPEN, CLOSE = byte('{', 1), byte('}', 1)
 
 local function refuse(i, code, field, text)
     bad[#bad + 1] = num(i - 1)
@@ -27,12 +30,31 @@ local function refuse(i, code, field, text)
     bad[#bad + 1] = text
 end
 
-local function when(text)
-    local ms = string.find(text, '^[-+]?%d+$') and tonumber(text)
-    if ms and string.find(text, '^[-+]') then
+local function read_time(text)
+    local ms = find(text, '^[-+]?%d+$') and tonumber(text)
+    if ms and find(text, '^[-+]') then
         ms = now + ms
     end
-    return ms and ms >= 0 and ms < 2 ^ 52 and ms
+    return ms and ms >= 0 and ms < 2 ^ 52 and num(ms)
+end
+
+-- The time in ms as text, or false.
+local function when(text)
+    local time = times[text]
+    if time == nil then
+        time = read_time(text)
+        times[text] = time
+    end
+    return time
+end
+
+local function is_function(fn)
+    local fine = functions[fn]
+    if fine == nil then
+        fine = #fn > 0 and #fn <= 128 and not find(fn, '[^%w_.:/-]')
+        functions[fn] = fine
+    end
+    return fine
 end
 
 -- after=GROUP/ID. Of our group: it is earlier in this call or has to be asked
@@ -67,18 +89,18 @@ for i = 1, n do
     local at = 4 + (i - 1) * 6
     local id, fn, rest = ARGV[at], ARGV[at + 1], ARGV[at + 5]
     ids[i] = id
-    tasks[i] = '{"function":"' .. fn .. '"'
-        .. (rest == '{}' and '}' or ',' .. string.sub(rest, 2))
-    if #id == 0 or #id > 128 or string.find(id, '[^%w_.:-]') then
+    tasks[i] = fn .. ' ' .. rest
+    if #id == 0 or #id > 128 or find(id, '[^%w_.:-]') then
         refuse(i, 'INVALID', 'id', 'must be 1 to 128 of A-Za-z0-9_.:-')
     elseif seen[id] then
         refuse(i, 'EXISTS', 'id', 'is named twice')
     end
     seen[id] = seen[id] or i
-    if #fn == 0 or #fn > 128 or string.find(fn, '[^%w_.:/-]') then
+    if not is_function(fn) then
         refuse(i, 'INVALID', 'function', 'must be 1 to 128 of A-Za-z0-9_.:/-')
     end
-    if not string.find(rest, '^{.*}$') or #rest > PAYLOAD_MAX then
+    if byte(rest, 1) ~= OPEN or byte(rest, -1) ~= CLOSE
+        or #rest > PAYLOAD_MAX then
         refuse(i, 'INVALID', 'args', 'must be a JSON object up to 1 MiB')
     end
     if not when(ARGV[at + 2]) then
@@ -116,7 +138,7 @@ end
 local ask_tasks, ask_states = fetch(base .. ':task', ask),
                               fetch(base .. ':state', ask)
 for i = 1, n do
-    for _, parent in ipairs(not old[i] and parents[i] or {}) do
+    for _, parent in ipairs(not old[i] and parents[i] or NONE) do
         local at = parent.id and asked[parent.id]
         if at and not ask_tasks[at] and (seen[parent.id] or i) >= i then
             refuse(i, 'NOTFOUND', 'depends_on',
@@ -130,8 +152,9 @@ if #bad > 1 then
 end
 
 local w = writer(base)
-local task, queued = list(w, 'HSET', base .. ':task'), nil
-local first
+local task = list(w, 'HSET', base .. ':task')
+local queued = list(w, 'ZADD', base .. ':queued')
+local first, last -- when the earliest is due; the one before
 local changed = {} -- records of parents that have become so
 local stillborn = {} -- tasks of this call whose parents failed them
 
@@ -185,32 +208,32 @@ for i = 1, n do
         task[#task + 1] = ids[i]
         task[#task + 1] = tasks[i]
         if rules == '' and ARGV[at + 3] == '' and not parents[i] then
-            queued = queued or list(w, 'ZADD', base .. ':queued')
-            queued[#queued + 1] = num(due)
+            queued[#queued + 1] = due
             queued[#queued + 1] = ids[i]
-            if not first or due < first then
-                first = due
+            if due ~= last then
+                last, first = due, math.min(first or tonumber(due),
+                                            tonumber(due))
             end
         else
             local r = decode('QUEUED 0 - - 0 0 0 '
                 .. string.gsub(rules, 'after=%S+ ?', ''))
-            r.begin = r.begin or num(due)
+            r.begin = r.begin or due
             local failed
             if parents[i] then
                 r.kids = parents[i].kids and '1'
                 failed = #parents[i] > 0 and wait_for(i, r)
             end
             if ARGV[at + 3] ~= '' then
-                r.expire = num(when(ARGV[at + 3]))
+                r.expire = when(ARGV[at + 3])
                 wake(w, tonumber(r.expire) + 1)
             end
             if failed then
-                r.next = due
+                r.next = tonumber(due)
                 stillborn[ids[i]] = {status = 'FAILED'}
                 finish(w, ids[i], r, 'FAILED', now,
                        '{"error":"it depends on ' .. failed .. '"}')
             else
-                requeue(w, ids[i], r, due, tasks[i])
+                requeue(w, ids[i], r, tonumber(due), tasks[i])
             end
         end
     end

@@ -47,11 +47,17 @@ for _, worker in ipairs(lapsed) do
     local left = false
     for _, kind in ipairs({':running:', ':assigned:', ':cast:'}) do
         local key = base .. kind .. worker
+        local of = kind == ':cast:' and 'Z' or 'S'
         local ids = {}
-        if moved < limit then
+        if moved < limit and of == 'Z' then
             ids = redis.call('ZRANGE', key, 0, limit - moved - 1)
+        elseif moved < limit then
+            ids = some_of(key, '0', limit - moved)
+            for i = #ids, limit - moved + 1, -1 do
+                ids[i] = nil
+            end
         end
-        if redis.call('ZCARD', key) > #ids then
+        if redis.call(of .. 'CARD', key) > #ids then
             left = true
         end
         local states, tasks = fetch(base .. ':state', ids),
@@ -78,7 +84,7 @@ for _, worker in ipairs(lapsed) do
                     give_back(w, id, r, now, tasks[i])
                 end
             else
-                put(w, 'ZREM', key, id)
+                put(w, of .. 'REM', key, id)
             end
             moved = moved + 1
         end

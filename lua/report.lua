@@ -16,9 +16,10 @@ end
 local states = fetch(base .. ':state', ids)
 local w, reply, seen = writer(base), {num(now_us)}, {}
 local state = list(w, 'HSET', base .. ':state')
-local running = list(w, 'ZREM', base .. ':running:' .. worker)
+local running = list(w, 'SREM', base .. ':running:' .. worker)
+local finished = list(w, 'ZADD', base .. ':finished')
 local keep, now_text = num(now + DAY), num(now)
-local finished
+local last, prefix -- the ticket before: one assign gives many the same
 local COUNT = {COMPLETED = ' run=1', FAILED = ' failed=1',
                TIMEOUT = ' failed=1', STOPPED = ''}
 
@@ -26,25 +27,26 @@ for i, id in ipairs(ids) do
     local at = 4 * i
     local ticket, status, payload = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     local text, word = states[i], 'STALE'
-    local prefix = 'RUNNING ' .. ticket .. ' ' .. worker .. ' '
     local cron
+    if ticket ~= last then
+        last, prefix = ticket, 'RUNNING ' .. ticket .. ' ' .. worker .. ' '
+    end
     if not COUNT[status] then
-        status, cron = string.match(status, '^(%u+) (%d+)$')
+        status, cron = match(status, '^(%u+) (%d+)$')
         cron = tonumber(cron)
         if not COUNT[status or ''] then
             error({err = 'INVALID report: not a status: ' .. num(i)})
         end
     end
-    if text and not seen[id] and string.sub(text, 1, #prefix) == prefix then
+    if text and not seen[id] and find(text, prefix, 1, true) == 1 then
         word = 'OK'
         seen[id] = true
         running[#running + 1] = id
-        if not string.find(text, '=', #prefix, true) then
+        if not find(text, '=', #prefix, true) then
             -- All rules default and never touched before: no need to parse.
             state[#state + 1] = id
-            state[#state + 1] = status .. string.sub(text, 8, -2) .. now_text
+            state[#state + 1] = status .. sub(text, 8, -2) .. now_text
                 .. COUNT[status]
-            finished = finished or list(w, 'ZADD', base .. ':finished')
             finished[#finished + 1] = keep
             finished[#finished + 1] = id
             w.counts[status] = (w.counts[status] or 0) + 1

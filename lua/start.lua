@@ -21,7 +21,7 @@ for i, id in ipairs(ids) do
     if own and r.status == 'RUNNING' then
         word = 'OK'
     elseif own and r.status == 'ASSIGNED' then
-        put(w, 'ZREM', base .. ':assigned:' .. worker, id)
+        put(w, 'SREM', base .. ':assigned:' .. worker, id)
         if r.expire then
             put(w, 'ZREM', base .. ':expiry', id)
         end
@@ -33,7 +33,7 @@ for i, id in ipairs(ids) do
             word = 'OK'
             r.status, r.start, r.stop = 'RUNNING', now, 0
             save(w, id, r)
-            put(w, 'ZADD', base .. ':running:' .. worker, r.fence, id)
+            put(w, 'SADD', base .. ':running:' .. worker, id)
         end
     end
     seen[id] = true

@@ -31,8 +31,8 @@ local assigned, running, live = 0, 0, 0
 local workers = redis.call('ZRANGE', base .. ':workers', 0, 999, 'WITHSCORES')
 for i = 1, #workers, 2 do
     assigned = assigned
-        + redis.call('ZCARD', base .. ':assigned:' .. workers[i])
-    running = running + redis.call('ZCARD', base .. ':running:' .. workers[i])
+        + redis.call('SCARD', base .. ':assigned:' .. workers[i])
+    running = running + redis.call('SCARD', base .. ':running:' .. workers[i])
     if tonumber(workers[i + 1]) >= now then
         live = live + 1
     end

@@ -86,14 +86,13 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     h->text[id_len + 1 + task_len] = '\0';
     h->group = g;
     h->run.id = h->text;
-    h->run.json = h->text + id_len + 1;
-    h->run.json_len = task_len;
-    /* {"function":"NAME"… : the script wrote it, the name needs no escapes. */
-    const char *name = task_len > 13 ? h->run.json + 13 : "";
-    size_t len = strcspn(name, "\"");
-    h->type = config_find(w->config, name, len);
+    h->queued = h->text + id_len + 1;
+    size_t name_len = 0;
+    h->run.json = task_text_split(h->queued, task_len, &name_len);
+    h->run.json_len = task_len - name_len - 1;
+    h->type = config_find(w->config, h->queued, name_len);
     if (task_state_decode(&h->record, record, record_len) < 0 ||
-        h->type == NULL) {
+        h->run.json == NULL || h->type == NULL) {
         free(h->text);
         free(h);
         return NULL;
@@ -160,8 +159,8 @@ static const char *held_status(struct worker *w, struct held *h,
     if (after_ms < h->record.next_ms)
         after_ms = h->record.next_ms;
     /* The task as it was queued follows its id. */
-    const char *task = h->text + strlen(h->text) + 1;
-    int64_t next_ms = task_cron_next_ms(task, strlen(task), after_ms);
+    int64_t next_ms =
+        task_cron_next_ms(h->queued, strlen(h->queued), after_ms);
     if (next_ms < 0)
         return words[outcome];
     snprintf(h->status_text, sizeof(h->status_text), "%s %" PRId64,

@@ -40,8 +40,8 @@ static struct executor *worker_executor(const struct worker *w,
 /* The program gets the whole task; a C function asks for what it needs. */
 static int worker_describe(struct held *h)
 {
-    h->run.task = task_run_json(h->run.id, h->group->name, h->run.json,
-                                h->run.json_len, &h->record);
+    h->run.task = task_run_json(h->run.id, h->group->name, h->queued,
+                                strlen(h->queued), &h->record);
     if (h->run.task == NULL)
         return -1;
     if (h->run.parents != NULL)

@@ -38,7 +38,8 @@ struct held {
     struct worker_group *group;
     const struct task_type *type;
     struct task_state record;   /* as assigned; its ticket is our proof */
-    char *text;                 /* id, NUL, task JSON, NUL; owned */
+    char *text;                 /* id, NUL, what was queued, NUL; owned */
+    const char *queued;         /* in text */
     char *json;                 /* made for programs, owned, or NULL */
     const char *status;         /* DONE: for report; NULL: release. Constant,
                                    or status_text */

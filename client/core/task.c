@@ -412,12 +412,40 @@ int task_cron_start(struct stint_task *t, int64_t now_ms,
 int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms)
 {
     struct stint_err why = {0};
-    json_t *o = json_loadb(task, len, 0, NULL);
+    json_t *o = task_text_load(task, len);
     const char *line = json_string_value(json_object_get(o, "cronline"));
     const char *zone = json_string_value(json_object_get(o, "timezone"));
     int64_t next = line != NULL ? cron_after(line, zone, after_ms, &why) : -1;
     json_decref(o);
     return next;
+}
+
+/* ---- What was queued ----------------------------------------------------- */
+
+const char *task_text_split(const char *text, size_t len, size_t *name_len)
+{
+    const char *blank = memchr(text, ' ', len);
+    if (blank == NULL || !task_name_is_valid(text, (size_t)(blank - text)))
+        return NULL;
+    *name_len = (size_t)(blank - text);
+    return blank + 1;
+}
+
+json_t *task_text_load(const char *text, size_t len)
+{
+    size_t name_len;
+    const char *json = task_text_split(text, len, &name_len);
+    if (json == NULL)
+        return NULL;
+    json_t *rest = json_loadb(json, len - name_len - 1, 0, NULL);
+    json_t *o = json_object();
+    if (json_object_set_new(o, "function", json_stringn(text, name_len)) ||
+        json_object_update(o, rest)) {
+        json_decref(o);
+        o = NULL;
+    }
+    json_decref(rest);
+    return o;
 }
 
 /* ---- The record --------------------------------------------------------- */
@@ -546,7 +574,7 @@ static int run_json_fill(json_t *o, const char *id, const char *group,
 json_t *task_run_json(const char *id, const char *group, const char *task,
                       size_t task_len, const struct task_state *st)
 {
-    json_t *o = json_loadb(task, task_len, 0, NULL);
+    json_t *o = task_text_load(task, task_len);
     if (!json_is_string(json_object_get(o, "function")) ||
         run_json_fill(o, id, group, st)) {
         json_decref(o);

@@ -17,6 +17,14 @@ struct durability {
 /* "1", "2", "3" or "replicas=N" (1 to 100). -1: none of these. */
 int durability_parse(struct durability *d, const char *text);
 
+/* What was queued is kept as "FUNCTION {the rest as JSON}". Where the JSON
+ * begins, and how long the name is; NULL: it is nothing of the kind ("-", what
+ * is left of a pruned task). */
+const char *task_text_split(const char *text, size_t len, size_t *name_len);
+/* The whole as one object, "function" first; owned by the caller. NULL: it
+ * cannot be read. */
+struct json_t *task_text_load(const char *text, size_t len);
+
 /* A checked task as the script queue_task takes it. */
 struct stint_task {
     char id[STINT_ID_LEN + 1];
@@ -51,7 +59,7 @@ int task_cron_start(struct stint_task *t, int64_t now_ms,
                     struct stint_err *err);
 
 /* The first match of a task's cronline after that instant, or -1: it has none,
- * or it cannot be read. `task` is what was queued (JSON). */
+ * or it cannot be read. `task` is what was queued. */
 int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms);
 
 /* Makes a time-sortable UUIDv7, written as 26 characters of base 32. */

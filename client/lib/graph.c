@@ -155,7 +155,7 @@ static int node_add_parent(struct graph *g, size_t i, const char *named,
 static int node_read_task(struct graph *g, size_t i, const char *task,
                           size_t len, struct stint_err *err)
 {
-    json_t *o = json_loadb(task, len, 0, NULL);
+    json_t *o = task_text_load(task, len);
     const char *text = json_string_value(json_object_get(o, "function"));
     const json_t *named = json_object_get(o, "depends_on"), *one;
     size_t k;

@@ -317,7 +317,7 @@ static void status_times(struct stint_status *p, const struct task_state *st)
 static void status_task(struct status_box *b, const char *task, size_t len)
 {
     struct stint_status *p = &b->pub;
-    json_t *o = json_loadb(task, len, 0, NULL); /* "-": pruned */
+    json_t *o = task_text_load(task, len); /* NULL if pruned */
     const char *s = box_string(b, json_object_get(o, "function"));
     p->function = s != NULL ? s : "";
     s = box_string(b, json_object_get(o, "task_name"));

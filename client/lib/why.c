@@ -328,7 +328,7 @@ static int why_read(struct explaining *e, const struct redisReply *r)
     const char *task = reply_str(r, 2, &len);
     if (len == 0 || strcmp(task, "-") == 0)
         return -1;
-    json_t *o = json_loadb(task, len, 0, NULL);
+    json_t *o = task_text_load(task, len);
     const char *name = json_string_value(json_object_get(o, "function"));
     snprintf(e->function, sizeof(e->function), "%s", name != NULL ? name : "");
     json_decref(o);

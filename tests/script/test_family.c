@@ -2,7 +2,7 @@
 /* family: records and children, for drawing; changes nothing. */
 #include "rules.h"
 
-#define TASK "{\"function\":\"f\"}"
+#define TASK "f {}"
 
 static void test_children(void **state)
 {

@@ -42,7 +42,7 @@ static void test_seen_while_it_runs(void **state)
            ticket, "{\"output\":\"2\"}");
     EXPECT("OK", "progress", "w1", "a", ticket, "{\"output\":\"123\"}");
     assert_string_equal(rules_field("a", "live"), "1");
-    EXPECT_ALL(rules_text("%s {\"function\":\"f\"}  {\"output\":\"123\"} []",
+    EXPECT_ALL(rules_text("%s f {}  {\"output\":\"123\"} []",
                           rules_record("a")),
                "task_status", "3", "a");
 }

@@ -173,9 +173,9 @@ static void test_times_and_records(void **state)
     assert_int_equal(rules_number("earlier", "expire"), rules_now + 9000);
     REDIS("1700000000000", "ZSCORE {stint:main}:queued fixed");
     REDIS("1000000000000", "ZSCORE {stint:main}:held off");
-    REDIS("{\"function\":\"f\"}", "HGET {stint:main}:task now");
+    REDIS("f {}", "HGET {stint:main}:task now");
     EXPECT("", "queue_task", "0", "x", "f", "+0", "", "", "{\"args\":[1]}");
-    REDIS("{\"function\":\"f\",\"args\":[1]}", "HGET {stint:main}:task x");
+    REDIS("f {\"args\":[1]}", "HGET {stint:main}:task x");
 }
 
 static void test_wake_markers(void **state)

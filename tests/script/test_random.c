@@ -100,7 +100,7 @@ static const char look[] =
     "    (r.parked or not r.lost) then\n"
     "    local l = r.level\n"
     "    if r.parked then l = l..':'..string.match(tasks[id],\n"
-    "      '^{\"function\":\"([^\"]+)') end\n"
+    "      '^%S+') end\n"
     "    if not has(base..':levels', l) then fault(id, 'has no level') end\n"
     "  end\n"
     "end\n"

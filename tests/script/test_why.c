@@ -3,7 +3,7 @@
  * minute, live workers, resting ones, parents. It changes nothing. */
 #include "rules.h"
 
-#define TASK "{\"function\":\"f\"}"
+#define TASK "f {}"
 #define T0 "1000000000000"
 
 static void expect(const char *id, const char *record, const char *rest)

@@ -61,7 +61,7 @@ is_synced() {
 until_true 20 "the replica is in step" is_synced
 exits "level 3" 0 "$STINT" queue-task f --durability 3 --id d --json
 contains "it says so, too" '"durability":"3"' "$out"
-equal "the replica has it" '{"function":"f"}' \
+equal "the replica has it" 'f {}' \
     "$(redis-cli -s "$replica" HGET '{stint:main}:task' d)"
 printf '{"function":"f","id":"e%s","durability":"replicas=1"}\n' 1 2 3 \
     >"$tmp/tasks"

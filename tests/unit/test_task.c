@@ -210,7 +210,7 @@ static void test_state(void **state)
 
 static void test_run_json(void **state)
 {
-    const char *task = "{\"function\":\"f\",\"vars\":{\"a\":1}}";
+    const char *task = "f {\"vars\":{\"a\":1}}";
     struct task_state st;
     (void)state;
     assert_int_equal(task_state_decode(&st, "RUNNING 9 1 w 0 1 0 failed=2",
@@ -226,6 +226,10 @@ static void test_run_json(void **state)
     free(text);
     json_decref(o);
     assert_null(task_run_json("x", "main", "-", 1, &st));
+    assert_null(task_run_json("x", "main", "f", 1, &st));
+    assert_null(task_run_json("x", "main", "f g {}", 6, &st));
+    assert_null(task_run_json("x", "main", "f {\"a\":", 7, &st));
+    assert_null(task_run_json("x", "main", " {}", 3, &st));
 }
 
 int main(void)
