@@ -392,6 +392,7 @@ static void embed_close(stint_worker *sw)
     for (int s = 0; s < HELD_N && !stuck; s++)
         while (w->held[s].first != NULL)
             held_free(w, w->held[s].first);
+    held_close(w);
     reaper_close(&w->reaper);
     if (sw->guard_fd >= 0)
         close(sw->guard_fd); /* it cleans up and goes */

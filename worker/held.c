@@ -13,6 +13,10 @@
 
 #include "err.h"
 
+/* Kept for the next tasks, so that a busy worker allocates nothing for one. */
+#define SPARE_MAX      1024
+#define SPARE_TEXT_MAX 4096 /* bytes of text of one */
+
 static void held_unlink(struct worker *w, struct held *h)
 {
     struct held_list *l = &w->held[h->state];
@@ -72,14 +76,58 @@ static void held_read_times(struct held *h)
     json_decref(task);
 }
 
+/* A spare one, or a new one, with room for that much text. */
+static struct held *held_take(struct worker *w, size_t text_cap)
+{
+    struct held *h = w->spare;
+    if (h != NULL) {
+        w->spare = h->next;
+        w->n_spare--;
+    } else {
+        h = calloc(1, sizeof(*h));
+        check(h != NULL); /* a worker out of memory dies; its lease ends */
+    }
+    if (h->text_cap < text_cap) {
+        h->text = realloc(h->text, text_cap);
+        check(h->text != NULL);
+        h->text_cap = text_cap;
+    }
+    char *text = h->text;
+    text_cap = h->text_cap;
+    memset(h, 0, sizeof(*h));
+    h->text = text;
+    h->text_cap = text_cap;
+    return h;
+}
+
+static void held_put_away(struct worker *w, struct held *h)
+{
+    if (w->n_spare == SPARE_MAX || h->text_cap > SPARE_TEXT_MAX) {
+        free(h->text);
+        free(h);
+        return;
+    }
+    h->next = w->spare;
+    w->spare = h;
+    w->n_spare++;
+}
+
+void held_close(struct worker *w)
+{
+    while (w->spare != NULL) {
+        struct held *h = w->spare;
+        w->spare = h->next;
+        free(h->text);
+        free(h);
+    }
+    w->n_spare = 0;
+}
+
 struct held *held_new(struct worker *w, struct worker_group *g,
                       const char *id, size_t id_len, const char *record,
                       size_t record_len, const char *task, size_t task_len)
 {
-    struct held *h = calloc(1, sizeof(*h));
-    check(h != NULL); /* a worker out of memory dies; its lease ends */
-    h->text = malloc(id_len + task_len + 2);
-    check(h->text != NULL);
+    struct held *h = held_take(w, id_len + task_len + 2);
     memcpy(h->text, id, id_len);
     h->text[id_len] = '\0';
     memcpy(h->text + id_len + 1, task, task_len);
@@ -122,8 +170,7 @@ void held_free(struct worker *w, struct held *h)
     json_decref(h->run.parents);
     free(h->json);
     free(h->payload);
-    free(h->text);
-    free(h);
+    held_put_away(w, h);
 }
 
 struct held *held_find(struct worker *w, const char *id, const char *ticket)

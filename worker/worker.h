@@ -38,6 +38,7 @@ struct held {
     struct worker_group *group;
     const struct task_type *type;
     struct task_state record;   /* as assigned; its ticket is our proof */
+    size_t text_cap;
     char *text;                 /* id, NUL, what was queued, NUL; owned */
     const char *queued;         /* in text */
     char *json;                 /* made for programs, owned, or NULL */
@@ -120,6 +121,8 @@ struct worker {
     struct worker_group *groups;  /* owned */
     int n_groups;
     struct held_list held[HELD_N];
+    struct held *spare;           /* by next, see held.c */
+    int n_spare;
     int n_held;
     int sending;                  /* reports and releases outstanding */
     int64_t pause_mono_ms;        /* do not report or assign before */
@@ -212,6 +215,8 @@ struct held *held_new(struct worker *w, struct worker_group *g,
                       size_t record_len, const char *task, size_t task_len);
 void held_move(struct worker *w, struct held *h, enum held_state to);
 void held_free(struct worker *w, struct held *h);
+/* Frees what is kept for the next tasks. */
+void held_close(struct worker *w);
 /* ticket NULL: any. */
 struct held *held_find(struct worker *w, const char *id, const char *ticket);
 /* How many of a group's are ours, as far as we know. */

@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "err.h"
 #include "limits.h"
+#include "reply_arena.h"
 #include "store.h"
 #include "store_net.h"
 
@@ -39,6 +40,7 @@ struct store_async {
 
     enum async_state state;
     redisContext *c;
+    struct reply_arena *arena; /* its replies */
     unsigned gen;             /* counts connections */
     struct event *readable, *writable; /* of c */
     struct event *timer, *soon;
@@ -153,6 +155,7 @@ static void async_free(struct store_async *s)
         event_free(s->soon);
     calls_close(&s->calls);
     calls_close(&s->failed);
+    reply_arena_close(s->arena);
     free(s);
 }
 
@@ -317,12 +320,10 @@ static void async_read(struct store_async *s)
         if (!reply)
             return;
         if (s->calls.n == 0) { /* a farewell nobody asked for */
-            freeReplyObject(reply);
             async_drop_text(s, STINT_UNREACHABLE, "unexpected reply");
             return;
         }
         async_reply(s, reply);
-        freeReplyObject(reply);
         if (gen != s->gen)
             return;
     }
@@ -396,6 +397,7 @@ static void async_connect(struct store_async *s)
         return;
     }
     net_tune(s->c->fd, !*conf->path);
+    reply_arena_serve(s->arena, s->c->reader);
     s->queued = 0;
     s->state = ASYNC_CONNECTING;
     s->readable = event_new(s->events, s->c->fd, EV_READ | EV_PERSIST,
@@ -493,7 +495,8 @@ struct store *store_async_open(const struct conf *conf,
     s->random |= 1;
     s->timer = event_new(base, -1, 0, async_on_timer, s);
     s->soon = event_new(base, -1, 0, async_on_soon, s);
-    if (!s->timer || !s->soon) {
+    s->arena = reply_arena_open();
+    if (!s->timer || !s->soon || !s->arena) {
         err_set(err, STINT_NOMEM, "out of memory");
         async_free(s);
         return NULL;

@@ -261,6 +261,7 @@ void sim_worker_crash(struct sim_life *life)
     for (int state = 0; state < HELD_N; state++)
         while (w->held[state].first != NULL)
             held_free(w, w->held[state].first);
+    held_close(w);
     reaper_close(&w->reaper);
     free(w->groups);
     w->groups = NULL;
