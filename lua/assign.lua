@@ -27,15 +27,24 @@ for i = 7, #ARGV do
 end
 
 local w = writer(base)
-local gone, n_gone = expire_due(w, now, STEP)
-
--- Where to look, in order. Without levels it is one sorted set.
-local sources = {}
-local suspects = base .. ':suspects'
-if has_suspect == '' and n_run > 0 then
-    sources[1] = suspects
+local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
+-- Mostly there is one sorted set to look at, and one question finds that out.
+local is_plain = redis.call('EXISTS', suspects, cast, base .. ':levels',
+                            base .. ':expiry', base .. ':broadcast') == 0
+local gone, n_gone = {}, 0
+if not is_plain then
+    gone, n_gone = expire_due(w, now, STEP)
 end
-local levels = redis.call('ZREVRANGE', base .. ':levels', 0, 999, 'WITHSCORES')
+
+-- Where to look, in order.
+local sources, levels = {}, {}
+if not is_plain then
+    if has_suspect == '' and n_run > 0 then
+        sources[1] = suspects
+    end
+    levels = redis.call('ZREVRANGE', base .. ':levels', '0', '999',
+                        'WITHSCORES')
+end
 local plain = base .. ':queued'
 for i = 1, #levels, 2 do
     if plain and tonumber(levels[i + 1]) < 0 then
@@ -89,11 +98,10 @@ local function take(id, r, text, part)
     return text
 end
 
-local cast = base .. ':cast:' .. worker
 local parts = {}
-if rests == '' then
-    parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', 0,
-                       50)
+if rests == '' and not is_plain then
+    parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', '0',
+                       '50')
 end
 for _, id in ipairs(parts) do
     local r, task = look_up(base, id)
@@ -109,7 +117,7 @@ for _, id in ipairs(parts) do
     end
 end
 more = more or #parts == 50
-if rests == '' and fire_due(w, now, now_us, 5) > 0 then
+if rests == '' and not is_plain and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
@@ -122,7 +130,7 @@ for _, key in ipairs(sources) do
         limit = 1
     end
     local found = redis.call('ZRANGEBYSCORE', key, '-inf', now_text,
-                             'WITHSCORES', 'LIMIT', 0, limit)
+                             'WITHSCORES', 'LIMIT', '0', num(limit))
     if #found == 0 and sources[key]
         and redis.call('EXISTS', key) == 0 then
         put(w, 'ZREM', base .. ':levels', sources[key])
@@ -180,7 +188,7 @@ flush(w, now)
 
 -- Pass the wake-up on while work remains, and keep the time of the next.
 local due
-local left = first_score(suspects)
+local left = not is_plain and first_score(suspects)
 if left then
     redis.call('ZADD', base .. ':wake:' .. SUSPECTS, 'LT', left, 'w')
 end
@@ -198,7 +206,8 @@ for _, key in ipairs(sources) do
         end
     end
 end
-for _, key in ipairs({base .. ':expiry', base .. ':broadcast', cast}) do
+for _, key in ipairs(is_plain and {}
+        or {base .. ':expiry', base .. ':broadcast', cast}) do
     local score = tonumber(first_score(key) or nil)
     if score and key == base .. ':expiry' then
         score = score + 1 -- it is the last moment that is not too late

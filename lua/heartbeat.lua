@@ -23,7 +23,7 @@ if not lease or tonumber(lease) < now then
     reply[2] = 'NEW'
 end
 for _, other in ipairs(redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
-                                  '(' .. num(now), 'LIMIT', 0, 2)) do
+                                  '(' .. num(now), 'LIMIT', '0', '2')) do
     if other ~= worker then
         reply[3] = '1'
     end
@@ -64,8 +64,8 @@ if string.sub(ARGV[5], 1, 1) == '1' then
     end
 end
 reply[6] = num((#reply - 6) / 2)
-for _, id in ipairs(redis.call('ZRANGE', base .. ':stops:' .. worker, 0,
-                               STEP - 1)) do
+for _, id in ipairs(redis.call('ZRANGE', base .. ':stops:' .. worker, '0',
+                               num(STEP - 1))) do
     reply[#reply + 1] = id
 end
 if redis.call('EXISTS', base .. ':cast:' .. worker) == 1 then

@@ -48,7 +48,7 @@ local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
 local function num(n)
-    return format('%.0f', n)
+    return format(n % 1 == 0 and '%d' or '%.0f', n)
 end
 
 -- Refuse what is not of our protocol; return the time in ms and in us.
@@ -187,19 +187,23 @@ local settle -- what follows for others when tasks end: prelude_families.lua
 
 local function write(w)
     for _, head in ipairs(w.heads) do -- while it still is what was read
-        redis.call('ZREMRANGEBYRANK', head[1], 0, head[2] - 1)
+        redis.call('ZREMRANGEBYRANK', head[1], '0', num(head[2] - 1))
     end
     w.heads = {}
     -- What leaves a set goes first: a task may leave one and come back to it.
     for pass = 1, 2 do
         for _, l in ipairs(w.order) do
-            if (REMOVES[l.cmd] or 2) == pass then
-                if l.cmd == 'UNLINK' then -- has no arguments but the key
-                    redis.call('UNLINK', l.key)
-                end
-                for i = 1, #l, 1000 do
+            local n = #l
+            if (REMOVES[l.cmd] or 2) ~= pass then
+                -- the other pass
+            elseif l.cmd == 'UNLINK' then -- has no arguments but the key
+                redis.call('UNLINK', l.key)
+            elseif n > 0 and n <= 1000 then
+                redis.call(l.cmd, l.key, unpack(l))
+            else
+                for i = 1, n, 1000 do
                     redis.call(l.cmd, l.key,
-                               unpack(l, i, math.min(i + 999, #l)))
+                               unpack(l, i, math.min(i + 999, n)))
                 end
             end
         end
@@ -215,10 +219,10 @@ local function flush(w, now)
     end
     for _, run in ipairs(w.runs) do
         redis.call('LPUSH', run[1], run[2])
-        redis.call('LTRIM', run[1], 0, run[3] - 1)
+        redis.call('LTRIM', run[1], '0', num(run[3] - 1))
     end
     for status, n in pairs(w.counts) do
-        redis.call('HINCRBY', w.base .. ':ended', status, n)
+        redis.call('HINCRBY', w.base .. ':ended', status, num(n))
     end
     for key, at in pairs(w.wakes) do
         redis.call('ZADD', key, 'LT', num(at), 'w')
@@ -374,7 +378,7 @@ end
 local function some_of(key, cursor, n)
     local out, seen = {}, {}
     for _ = 1, 100 do
-        local found = redis.call('SSCAN', key, cursor, 'COUNT', n)
+        local found = redis.call('SSCAN', key, cursor, 'COUNT', num(n))
         for _, id in ipairs(found[2]) do
             if not seen[id] then
                 seen[id] = true
@@ -392,7 +396,7 @@ end
 -- QUEUED or ASSIGNED past their stop_time -> EXPIRED. Returns a set of ids.
 local function expire_due(w, now, limit)
     local ids = redis.call('ZRANGEBYSCORE', w.base .. ':expiry', '-inf',
-                           '(' .. num(now), 'LIMIT', 0, limit)
+                           '(' .. num(now), 'LIMIT', '0', num(limit))
     local gone = {}
     if #ids == 0 then
         return gone, 0
@@ -445,7 +449,7 @@ local function prune_ids(w, ids, now)
 end
 
 local function first_score(key)
-    return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+    return redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
 end
 
 -- A live task by its id: its record and what was queued; or nil.

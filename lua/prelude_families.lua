@@ -63,7 +63,8 @@ end
 -- Tell at most `room` children of an ended task; returns how many.
 local function tell_children(w, id, status, now, recs, room)
     local key = w.base .. ':children:' .. id
-    local kids = redis.call('ZRANGEBYSCORE', key, '0', '0', 'LIMIT', 0, room)
+    local kids = redis.call('ZRANGEBYSCORE', key, '0', '0', 'LIMIT', '0',
+                            num(room))
     local own = own_group(w.base)
     for _, kid in ipairs(kids) do
         local group, child = string.match(kid, '^([^/]+)/(.+)$')
@@ -150,7 +151,7 @@ end
 local function fire_due(w, now, now_us, limit)
     local base = w.base
     local due = redis.call('ZRANGEBYSCORE', base .. ':broadcast', '-inf',
-                           num(now), 'LIMIT', 0, limit)
+                           num(now), 'LIMIT', '0', num(limit))
     if #due == 0 then
         return 0
     end

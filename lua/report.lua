@@ -79,7 +79,7 @@ for i, id in ipairs(ids) do
 end
 
 local old = redis.call('ZRANGEBYSCORE', base .. ':finished', '-inf', now_text,
-                       'LIMIT', 0, #ids)
+                       'LIMIT', '0', num(#ids))
 if #old > 0 then
     prune_ids(w, old, now)
 end

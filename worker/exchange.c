@@ -46,9 +46,10 @@ static void exchange_on_assign(const struct redisReply *reply,
     struct worker_group *g = arg;
     struct worker *w = g->worker;
     g->assigning--;
-    g->asked = 0;
+    memmove(g->asks, g->asks + 1, sizeof(g->asks) - sizeof(g->asks[0]));
     if (reply == NULL) {
         g->hungry = 1;
+        g->flows = 0;
         if (err->code == STINT_LEASE)
             g->has_lease = 0; /* a heartbeat first */
         else
@@ -62,6 +63,7 @@ static void exchange_on_assign(const struct redisReply *reply,
     /* A marker that came meanwhile may know of more than this reply does. */
     if (!g->marker || due_mono_ms < g->due_mono_ms)
         g->due_mono_ms = due_mono_ms;
+    g->flows = reply_i64(reply, 2) == 1 && reply_n(reply) > 3;
     g->hungry |= reply_i64(reply, 2) == 1;
     for (size_t i = 3; i + 2 < reply_n(reply); i += 3) {
         size_t id_len, record_len, task_len;
@@ -101,8 +103,8 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
     args_add_i64(&a, n_prefetch);
     for (int i = 0; i < w->config->n_types; i++)
         args_add_str(&a, w->config->types[i].name);
-    g->assigning++;
-    g->asked = n_run + n_prefetch;
+    check(g->assigning < ASSIGNING_MAX);
+    g->asks[g->assigning++] = n_run + n_prefetch;
     g->marker = 0;
     g->cast = 0;
     g->hungry = 0;

@@ -16,6 +16,7 @@
 
 #define SENDING_MAX    2   /* reports under way at once */
 #define COUNT_MS       200 /* drain: how often to count what is left */
+#define FOLLOW_MIN     100 /* slots free for an assign behind another */
 #define RATE_WINDOW_MS 20
 #define AHEAD_MS       5   /* take so much work beyond the slots, at the
                               present rate */
@@ -148,7 +149,8 @@ int worker_free_slots(const struct worker *w)
         n = HELD_MAX - w->n_held;
     n -= w->held[HELD_RUNNING].n + w->held[HELD_STARTING].n;
     for (int i = 0; i < w->n_groups; i++)
-        n -= w->groups[i].asked;
+        for (int k = 0; k < w->groups[i].assigning; k++)
+            n -= w->groups[i].asks[k];
     return n > 0 ? n : 0;
 }
 
@@ -204,6 +206,19 @@ static int worker_is_ready(const struct worker_group *g)
     return g->has_lease && !g->reconcile && !g->reconciling && !g->assigning;
 }
 
+/* One assign may follow another under way, so that Redis is never idle: when
+ * there is more than that takes, and room for a batch worth a call. */
+static int worker_follows(const struct worker_group *g, int slots)
+{
+    return g->flows && g->assigning == 1 && slots >= FOLLOW_MIN &&
+           !g->reconcile && !g->reconciling && g->has_lease;
+}
+
+static int worker_wants(const struct worker_group *g, int slots)
+{
+    return (g->hungry && worker_is_ready(g)) || worker_follows(g, slots);
+}
+
 static void worker_tick_starts(struct worker *w)
 {
     int slots = w->config->concurrency - w->held[HELD_RUNNING].n -
@@ -223,6 +238,7 @@ static void worker_tick_starts(struct worker *w)
  * to the others. */
 static void worker_share(struct worker *w, int slots)
 {
+    const int all = slots;
     for (int i = 0; i < w->n_groups; i++)
         w->groups[i].share = 0;
     for (; slots > 0; slots--) {
@@ -230,8 +246,7 @@ static void worker_share(struct worker *w, int slots)
         int total = 0;
         for (int i = 0; i < w->n_groups; i++) {
             struct worker_group *g = &w->groups[i];
-            if (!g->hungry || !worker_is_ready(g) ||
-                g->share == BATCH_TASKS_MAX)
+            if (!worker_wants(g, all) || g->share == BATCH_TASKS_MAX)
                 continue;
             g->credit += g->weight;
             total += g->weight;
@@ -248,6 +263,8 @@ static void worker_share(struct worker *w, int slots)
 static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
+    int free_slots = w->disabled ? 0 : worker_free_slots(w);
+    const int all = free_slots;
     int hungry = 0;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
@@ -256,17 +273,15 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
             g->hungry = 1;
         }
         next = min64(next, g->due_mono_ms);
-        if (g->hungry && worker_is_ready(g))
-            hungry++;
+        hungry += worker_wants(g, all);
     }
-    int free_slots = w->disabled ? 0 : worker_free_slots(w);
     int prefetch =
         w->disabled ? 0 : w->prefetch - w->held[HELD_ASSIGNED].n;
     if (hungry > 0)
         worker_share(w, free_slots);
     for (int i = 0; i < w->n_groups && hungry > 0; i++) {
         struct worker_group *g = &w->groups[i];
-        if (!g->hungry || !worker_is_ready(g))
+        if (!worker_wants(g, all))
             continue;
         int n = g->share;
         int p = prefetch > 0 && n == free_slots ? prefetch : 0;

@@ -25,6 +25,8 @@
 enum held_state { HELD_ASSIGNED, HELD_STARTING, HELD_RUNNING, HELD_DONE,
                   HELD_SENT, HELD_N };
 
+#define ASSIGNING_MAX 2 /* assigns of a group under way at once */
+
 struct worker;
 struct worker_group;
 
@@ -74,7 +76,8 @@ struct worker_group {
     int nudged;              /* 1: a heartbeat at once, it has news */
     int64_t due_mono_ms;     /* when the next is due; INT64_MAX: unknown */
     int assigning;           /* calls outstanding */
-    int asked;               /* tasks they asked for */
+    int asks[ASSIGNING_MAX]; /* tasks each of them asked for, oldest first */
+    int flows;               /* the last reply was full, and there is more */
     int sending;             /* starts, reports, releases outstanding */
     int has_lease;
     int beating;             /* heartbeat outstanding */
