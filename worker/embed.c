@@ -195,18 +195,20 @@ void stint_worker_free(stint_worker *sw)
 
 static void embed_tick(stint_worker *sw)
 {
-    int64_t now_ms = clock_mono_ms();
-    int64_t next = worker_tick(&sw->w, now_ms);
+    int64_t next = worker_tick(&sw->w, clock_mono_ms());
     if (sw->w.phase == WORKER_GONE) {
         event_base_loopbreak(sw->base);
         return;
     }
-    int64_t wait_ms = next - now_ms;
-    if (wait_ms < 0)
-        wait_ms = 0;
-    if (wait_ms > 60000)
-        wait_ms = 60000;
-    struct timeval tv = {wait_ms / 1000, (wait_ms % 1000) * 1000};
+    /* To the microsecond: the tick of the clock that next names, not the one
+     * after it. */
+    const int64_t max_us = 60 * INT64_C(1000000);
+    int64_t now_us = clock_mono_us();
+    int64_t wait_us = next > (now_us + max_us) / 1000 ? max_us
+                                                      : next * 1000 - now_us;
+    if (wait_us < 0)
+        wait_us = 0;
+    struct timeval tv = {wait_us / 1000000, wait_us % 1000000};
     evtimer_add(sw->timer, &tv);
 }
 
@@ -318,6 +320,19 @@ static int embed_executors(stint_worker *sw, struct stint_err *err)
     return w->threads != NULL ? 0 : -1;
 }
 
+/* epoll waits whole milliseconds, rounded up, unless told to use a timer. */
+static struct event_base *embed_base_new(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+    if (config != NULL &&
+        event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+        base = event_base_new_with_config(config);
+    if (config != NULL)
+        event_config_free(config);
+    return base;
+}
+
 static int embed_open(stint_worker *sw, struct stint_err *err)
 {
     struct conf conf;
@@ -327,7 +342,7 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
                        "give it a configuration with \"tasks\"");
     if (conf_resolve(&conf, sw->url, err) < 0 || embed_probe(&conf, err) < 0)
         return -1;
-    sw->base = event_base_new();
+    sw->base = embed_base_new();
     sw->timer = sw->base ? evtimer_new(sw->base, embed_on_timer, sw) : NULL;
     sw->stop = sw->base ? event_new(sw->base, sw->stop_fd[0],
                                     EV_READ | EV_PERSIST, embed_on_stop, sw)
@@ -337,6 +352,7 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
     event_add(sw->stop, NULL);
     w->started_wall_ms = clock_wall_ms();
     w->clock = clock_mono_ms;
+    w->clock_us = clock_mono_us;
     w->wall = clock_wall_ms;
     w->load = embed_load;
     w->want_tick = embed_want_tick;

@@ -21,9 +21,20 @@
 
 static void exchange_saw_clock(struct worker *w, const struct redisReply *r)
 {
-    int64_t now_ms = w->clock();
-    w->redis_off_ms = reply_i64(r, 0) / 1000 - now_ms;
-    reaper_saw_clock(&w->reaper, reply_i64(r, 0), now_ms);
+    w->redis_off_us = reply_i64(r, 0) - w->clock_us();
+    reaper_saw_clock(&w->reaper, reply_i64(r, 0), w->clock());
+}
+
+int64_t exchange_redis_ms(const struct worker *w)
+{
+    return (w->clock_us() + w->redis_off_us) / 1000;
+}
+
+/* When that moment of Redis's clock has come, and not a tick before: who asks
+ * too early asks twice. */
+static int64_t exchange_mono_ms(const struct worker *w, int64_t redis_ms)
+{
+    return (redis_ms * 1000 - w->redis_off_us + 999) / 1000;
 }
 
 static void exchange_failed(struct worker *w, const struct stint_err *err,
@@ -59,7 +70,8 @@ static void exchange_on_assign(const struct redisReply *reply,
     }
     exchange_saw_clock(w, reply);
     int64_t due_ms = reply_i64(reply, 1);
-    int64_t due_mono_ms = due_ms > 0 ? due_ms - w->redis_off_ms : INT64_MAX;
+    int64_t due_mono_ms =
+        due_ms > 0 ? exchange_mono_ms(w, due_ms) : INT64_MAX;
     /* A marker that came meanwhile may know of more than this reply does. */
     if (!g->marker || due_mono_ms < g->due_mono_ms)
         g->due_mono_ms = due_mono_ms;
@@ -359,10 +371,10 @@ void exchange_fleet(struct worker *w, int leave)
         stint_version(), "started_ms", (json_int_t)w->started_wall_ms,
         "lease_ms", (json_int_t)w->lease_ms, "heartbeat_ms",
         (json_int_t)w->heartbeat_ms);
-    if (w->redis_off_ms != 0)
+    if (w->redis_off_us != 0)
         json_object_set_new(
             o, "skew_ms",
-            json_integer(w->wall() - (w->clock() + w->redis_off_ms)));
+            json_integer(w->wall() - exchange_redis_ms(w)));
     if (w->load != NULL && w->load() >= 0)
         json_object_set_new(o, "load", json_real(w->load()));
     char *text = json_dumps(o, JSON_COMPACT);
@@ -405,8 +417,8 @@ static void exchange_on_wait(const struct redisReply *reply,
         if (strncmp(key, own, (size_t)n) != 0 ||
             (key[n] != '\0' && key[n] != ':'))
             continue;
-        int64_t at = (int64_t)strtod(reply_str(reply, 2, &len), NULL) -
-                     w->redis_off_ms;
+        int64_t at = exchange_mono_ms(
+            w, (int64_t)strtod(reply_str(reply, 2, &len), NULL));
         g->marker = 1;
         if (at <= w->clock())
             g->hungry = 1;

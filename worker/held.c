@@ -202,7 +202,7 @@ static const char *held_status(struct worker *w, struct held *h,
         [RUN_TIMEOUT] = "TIMEOUT", [RUN_STOPPED] = "STOPPED"};
     if (!h->record.cron)
         return words[outcome];
-    int64_t after_ms = w->clock() + w->redis_off_ms;
+    int64_t after_ms = exchange_redis_ms(w);
     if (after_ms < h->record.next_ms)
         after_ms = h->record.next_ms;
     /* The task as it was queued follows its id. */

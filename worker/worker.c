@@ -75,7 +75,7 @@ void worker_begin(struct worker *w, struct held *h)
 void worker_run(struct worker *w, struct held *h)
 {
     h->run.deadline_wall_ms =
-        w->clock() + w->redis_off_ms + h->run.timeout_ms;
+        exchange_redis_ms(w) + h->run.timeout_ms;
     held_move(w, h, HELD_RUNNING);
     h->sync_mono_ms = w->clock() + h->sync_ms;
     w->syncs += h->sync_ms > 0;

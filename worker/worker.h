@@ -153,13 +153,15 @@ struct worker {
     int64_t count_mono_ms;        /* drain: count again */
     int passed_on;                /* markers given to others */
 
-    int64_t redis_off_ms;         /* Redis's clock - mono, last seen */
+    int64_t redis_off_us;         /* Redis's clock - mono, last seen; a little
+                                     less, by the way of the reply */
     int ahead;                    /* tasks taken beyond the slots, for C
                                      functions that take microseconds */
     int64_t rate_mono_ms;         /* window in which ended runs are counted */
     int n_ended;
     int64_t n_total, n_failed;
     int64_t (*clock)(void);       /* mono ms, for replies and executors */
+    int64_t (*clock_us)(void);    /* the same clock, us */
     void (*want_tick)(void *arg); /* from callbacks: tick soon */
     void *want_arg;
 };
@@ -194,7 +196,10 @@ int worker_free_slots(const struct worker *w);
 const char *worker_name_of(const stint_worker *sw);
 const char *worker_group_of(const stint_worker *sw, int i);
 
-/* exchange.c: one function a call. */
+/* exchange.c. The time on Redis's clock (ms since the epoch), as far as we
+ * know it. */
+int64_t exchange_redis_ms(const struct worker *w);
+/* One function a call. */
 void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
                      int n_prefetch);
 void exchange_start(struct worker *w, struct worker_group *g, int n);

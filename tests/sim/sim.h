@@ -285,7 +285,8 @@ struct sim {
 
 /* sim_events.c */
 void sim_set_clock(int64_t now_ms);
-int64_t sim_clock(void); /* the time of the seed under way, mono ms */
+int64_t sim_clock(void);
+int64_t sim_clock_us(void); /* the time of the seed under way, mono ms */
 void sim_push(struct sim *s, int64_t at_ms, sim_event_fn fn, void *arg);
 /* Runs the next event; 0: there is none. */
 int sim_step(struct sim *s);

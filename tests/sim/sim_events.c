@@ -24,6 +24,11 @@ int64_t sim_clock(void)
     return sim_time_ms;
 }
 
+int64_t sim_clock_us(void)
+{
+    return sim_time_ms * 1000;
+}
+
 int64_t sim_redis_ms(const struct sim *s)
 {
     return s->now_ms + s->redis_off_ms;

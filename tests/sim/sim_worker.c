@@ -142,6 +142,7 @@ static void worker_fill(struct sim_life *life, int incarnation)
     w->prefetch = sim_chance(s, 500) ? (int)sim_between(s, 1, 4) : 0;
     w->started_wall_ms = sim_redis_ms(s);
     w->clock = sim_clock;
+    w->clock_us = sim_clock_us;
     w->wall = worker_wall;
     w->want_tick = worker_want_tick;
     w->want_arg = life;
