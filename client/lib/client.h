@@ -22,6 +22,7 @@ struct stint {
     int tries;          /* how often the last call was made */
     group_name *groups; /* registered by this handle */
     size_t n_groups;
+    int64_t n_times;    /* TIMEs asked for by stint_server_usage */
 };
 
 /* The answer of one call in flight; zeroed before use. */

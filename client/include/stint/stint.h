@@ -404,6 +404,39 @@ STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
                                        uint64_t *n_checked, uint64_t *n_faults,
                                        struct stint_err *err);
 
+/* Removes the tasks of a group that have ended, with their runs and ids, as if
+ * their retention were over, in bounded steps; *n (may be NULL): how many. If
+ * it then holds no tasks and no worker serves it, its counts and its name go,
+ * too. For groups of one's own: tests, benches. What depends on a task that is
+ * gone is judged as after its pruning. Errors: INVALID (group). */
+STINT_API STINT_CHECKED int stint_forget_group(stint *s, const char *group,
+                                               uint64_t *n,
+                                               struct stint_err *err);
+
+/* ---- The server --------------------------------------------------------- */
+
+/* What Redis has spent for all its users since it started, or since somebody
+ * reset its statistics: take the difference of two looks. */
+struct stint_server_usage {
+    size_t size;               /* sizeof(struct stint_server_usage) */
+    int64_t cpu_us;            /* user and system, of its whole process */
+    int64_t used_memory_bytes; /* data and buffers, as Redis counts them */
+    int64_t script_calls;      /* FCALL and EVALSHA, also the read-only ones */
+    int64_t commands;          /* all, those inside of scripts too; without
+                                  INFO and what this function asks itself */
+    char redis_version[32];    /* "7.0.15" */
+    int64_t time_off_us;       /* Redis's clock less this host's date */
+    int64_t time_error_us;     /* that may be wrong by so much: half of the
+                                  quickest of a few round trips */
+};
+#define STINT_SERVER_USAGE_INIT                                                \
+    {sizeof(struct stint_server_usage), 0, 0, 0, 0, {0}, 0, 0}
+/* One look: a few round trips. u->size is set by the caller. What Redis does
+ * not tell is 0. Errors: those of a connection; REDIS (INFO is not allowed). */
+STINT_API STINT_CHECKED int stint_server_usage(stint *s,
+                                               struct stint_server_usage *u,
+                                               struct stint_err *err);
+
 /* ---- Cron -------------------------------------------------------------- */
 
 struct stint_cron_options {

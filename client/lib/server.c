@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* What Redis itself has spent, and how far its clock is from ours. All of it
+ * comes from INFO and TIME, which every user may be allowed to call. TIME is
+ * asked a few times: of the quickest round trip we know best when it was
+ * answered. */
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client.h"
+#include "err.h"
+
+#define TIME_TRIES 9
+
+/* One command of up to two words. NULL: err. */
+static struct redisReply *server_ask(struct stint *s, const char *command,
+                                     const char *arg, struct stint_err *err)
+{
+    struct client_answer answer = {0};
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, command);
+    if (arg != NULL)
+        args_add_str(&a, arg);
+    script_command(&s->caller, &a, client_keep, &answer);
+    s->store->ops->wait(s->store);
+    args_close(&a);
+    if (answer.reply == NULL) {
+        err_set(err, answer.err.code, "%s", answer.err.text);
+    } else if (answer.reply->type == REDIS_REPLY_ERROR) {
+        err_set(err, STINT_REDIS, "%s: %.150s", command, answer.reply->str);
+        client_reply_free(answer.reply);
+        answer.reply = NULL;
+    }
+    return answer.reply;
+}
+
+/* ---- INFO ---------------------------------------------------------------- */
+
+/* What follows "name:" at the start of a line, or NULL. */
+static const char *info_find(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+    while (text != NULL && *text != '\0') {
+        if (strncmp(text, name, len) == 0 && text[len] == ':')
+            return text + len + 1;
+        text = strchr(text, '\n');
+        text = text != NULL ? text + 1 : NULL;
+    }
+    return NULL;
+}
+
+static int64_t info_count(const char *text, const char *name)
+{
+    const char *at = info_find(text, name);
+    return at != NULL ? strtoll(at, NULL, 10) : 0;
+}
+
+static int64_t info_us(const char *text, const char *name)
+{
+    const char *at = info_find(text, name);
+    return at != NULL ? (int64_t)(strtod(at, NULL) * 1e6) : 0;
+}
+
+static int is_script(const char *name, size_t len)
+{
+    static const char *const names[] = {"fcall", "fcall_ro", "evalsha",
+                                        "evalsha_ro"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
+            return 1;
+    return 0;
+}
+
+/* Lines "cmdstat_NAME:calls=N,…" are added up. */
+static void info_commands(const char *text, struct stint_server_usage *u)
+{
+    static const char mark[] = "cmdstat_", calls[] = ":calls=";
+    for (const char *at = text; (at = strstr(at, mark)) != NULL;) {
+        at += sizeof(mark) - 1;
+        size_t len = strcspn(at, ":\r\n");
+        if (strncmp(at + len, calls, sizeof(calls) - 1) != 0)
+            continue;
+        int64_t n = strtoll(at + len + sizeof(calls) - 1, NULL, 10);
+        if (is_script(at, len))
+            u->script_calls += n;
+        if (len != 4 || memcmp(at, "info", 4) != 0)
+            u->commands += n;
+    }
+}
+
+static void info_read(const char *section, const char *text,
+                      struct stint_server_usage *u)
+{
+    if (strcmp(section, "cpu") == 0) {
+        u->cpu_us = info_us(text, "used_cpu_sys") +
+                    info_us(text, "used_cpu_user");
+    } else if (strcmp(section, "memory") == 0) {
+        u->used_memory_bytes = info_count(text, "used_memory");
+    } else if (strcmp(section, "commandstats") == 0) {
+        info_commands(text, u);
+    } else {
+        const char *at = info_find(text, "redis_version");
+        if (at != NULL)
+            snprintf(u->redis_version, sizeof(u->redis_version), "%.*s",
+                     (int)strcspn(at, "\r\n"), at);
+    }
+}
+
+/* ---- TIME ---------------------------------------------------------------- */
+
+/* clock.h has no date in µs, as nothing is decided by it; nor is it here. */
+static int64_t date_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int time_look(struct stint *s, struct stint_server_usage *u,
+                     struct stint_err *err)
+{
+    int64_t best_us = INT64_MAX;
+    for (int i = 0; i < TIME_TRIES; i++) {
+        int64_t from_us = date_us();
+        s->n_times++;
+        struct redisReply *r = server_ask(s, "TIME", NULL, err);
+        int64_t took_us = date_us() - from_us;
+        if (r == NULL)
+            return -1;
+        int64_t redis_us = reply_i64(r, 0) * 1000000 + reply_i64(r, 1);
+        client_reply_free(r);
+        if (took_us < 0 || took_us >= best_us)
+            continue; /* below 0: the date was set meanwhile */
+        best_us = took_us;
+        u->time_off_us = redis_us - (from_us + took_us / 2);
+        u->time_error_us = took_us / 2 + 1;
+    }
+    return 0;
+}
+
+int stint_server_usage(stint *s, struct stint_server_usage *usage,
+                       struct stint_err *err)
+{
+    static const char *const sections[] = {"server", "commandstats", "memory",
+                                           "cpu"};
+    struct stint_server_usage u = STINT_SERVER_USAGE_INIT;
+    if (time_look(s, &u, err))
+        return -1;
+    for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+        struct redisReply *r = server_ask(s, "INFO", sections[i], err);
+        if (r == NULL)
+            return -1;
+        info_read(sections[i], r->str != NULL ? r->str : "", &u);
+        client_reply_free(r);
+    }
+    u.commands -= s->n_times;
+    u.size = usage->size;
+    memcpy(usage, &u, u.size < sizeof(u) ? u.size : sizeof(u));
+    return 0;
+}
