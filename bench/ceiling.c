@@ -2,48 +2,25 @@
 /* The ceiling: the raw scripts from a bare hiredis loop, one thread, no-op
  * tasks. `drain` asks for a batch, and sends its report and the next assign in
  * one write; `queue` sends batches of queue_task. Prints one JSON object.
- * The Redis it is given should be its own: it uses the group bench. */
+ * It uses the group bench of a namespace of its own, removes that group's keys
+ * before and after, and touches nothing else. */
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "args.h"
-#include "conf.h"
+#include "ceiling.h"
 #include "err.h"
 #include "limits.h"
-#include "lua_scripts.h"
 #include "script.h"
 #include "task.h"
 
-#define GROUP    "bench"
-#define FUNCTION "bench.noop"
-#define WORKER   "ceiling.1.0"
+#define GROUP     "bench"
+#define FUNCTION  "bench.noop"
 #define DEPTH_MAX 16
-
-struct ceiling {
-    redisContext *redis;
-    const char *what;
-    char base[STINT_NAME_LEN + 32];
-    long tasks, payload, batch, depth;
-};
-
-static _Noreturn void fail(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
-
-static void fail(const char *format, ...)
-{
-    va_list v;
-    va_start(v, format);
-    fputs("stint-bench-ceiling: ", stderr);
-    vfprintf(stderr, format, v);
-    fputc('\n', stderr);
-    va_end(v);
-    exit(1);
-}
 
 static double seconds(void)
 {
@@ -52,84 +29,7 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- Calls --------------------------------------------------------------- */
-
-/* Begins a call of a script: FCALL name 1 base protocol 0. */
-static void call_begin(struct ceiling *c, struct args *a, const char *name)
-{
-    args_init(a);
-    args_add_str(a, "FCALL");
-    args_add_str(a, name);
-    args_add_str(a, "1");
-    args_add_str(a, c->base);
-    args_add_str(a, SCRIPT_PROTOCOL);
-    args_add_str(a, "0");
-}
-
-static void call_append(struct ceiling *c, struct args *a)
-{
-    check(!a->failed);
-    if (redisAppendCommandArgv(c->redis, a->n, a->argv, a->len) != REDIS_OK)
-        fail("%s", c->redis->errstr);
-    args_close(a);
-}
-
-static void call_flush(struct ceiling *c)
-{
-    int done = 0;
-    while (!done)
-        if (redisBufferWrite(c->redis, &done) != REDIS_OK)
-            fail("%s", c->redis->errstr);
-}
-
-static redisReply *reply_get(struct ceiling *c)
-{
-    void *r = NULL;
-    if (redisGetReply(c->redis, &r) != REDIS_OK)
-        fail("%s", c->redis->errstr);
-    redisReply *reply = r;
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail("Redis: %s", reply->str);
-    return reply;
-}
-
-/* ---- Before -------------------------------------------------------------- */
-
-static void redis_open(struct ceiling *c, const char *url)
-{
-    struct conf conf;
-    struct stint_err err = {0};
-    if (conf_parse_url(&conf, url, &err))
-        fail("%s", err.text);
-    if (conf.password[0] != '\0' || conf.db != 0)
-        fail("a Redis without password and database is needed");
-    c->redis = conf.path[0] != '\0' ? redisConnectUnix(conf.path)
-                                    : redisConnect(conf.host, conf.port);
-    check(c->redis != NULL);
-    if (c->redis->err)
-        fail("%s: %s", conf.shown, c->redis->errstr);
-    const char *load[] = {"FUNCTION", "LOAD", "REPLACE", lua_library};
-    const size_t len[] = {8, 4, 7, lua_library_len};
-    if (redisAppendCommandArgv(c->redis, 4, load, len) != REDIS_OK)
-        fail("%s", c->redis->errstr);
-    freeReplyObject(reply_get(c));
-}
-
-/* CPU seconds of Redis so far. */
-static double redis_cpu(struct ceiling *c)
-{
-    static const char *const names[] = {"used_cpu_sys:", "used_cpu_user:"};
-    double s = 0;
-    if (redisAppendCommand(c->redis, "INFO cpu") != REDIS_OK)
-        fail("%s", c->redis->errstr);
-    redisReply *r = reply_get(c);
-    for (int i = 0; i < 2; i++) {
-        const char *at = strstr(r->str, names[i]);
-        s += at != NULL ? strtod(at + strlen(names[i]), NULL) : 0;
-    }
-    freeReplyObject(r);
-    return s;
-}
+/* ---- Before ---------------------------------------------------------------- */
 
 static stint_task **tasks_make(const struct ceiling *c)
 {
@@ -196,7 +96,7 @@ static void heartbeat(struct ceiling *c, const char *lease_ms)
 {
     struct args a;
     call_begin(c, &a, "stint_heartbeat");
-    args_add_str(&a, WORKER);
+    args_add_str(&a, CEILING_WORKER);
     args_add_str(&a, lease_ms);
     args_add_str(&a, "0");
     call_append(c, &a);
@@ -207,7 +107,7 @@ static void assign_append(struct ceiling *c)
 {
     struct args a;
     call_begin(c, &a, "stint_assign");
-    args_add_str(&a, WORKER);
+    args_add_str(&a, CEILING_WORKER);
     args_add_str(&a, "0123456789ab");
     args_add_i64(&a, c->batch);
     args_add_str(&a, "0");
@@ -222,7 +122,7 @@ static long report_append(struct ceiling *c, const redisReply *r)
     struct args a;
     long n = 0;
     call_begin(c, &a, "stint_report");
-    args_add_str(&a, WORKER);
+    args_add_str(&a, CEILING_WORKER);
     for (size_t i = 3; i + 2 < r->elements; i += 3, n++) {
         size_t len;
         args_add(&a, r->element[i]->str, r->element[i]->len);
@@ -324,30 +224,53 @@ static long number(const char *text, long least, long most)
     return n;
 }
 
+static _Noreturn void usage(void)
+{
+    fputs("usage: stint-bench-ceiling [-n NAMESPACE] URL drain|queue [TASKS "
+          "[PAYLOAD\n                           [BATCH [DEPTH]]]]\n\n"
+          "URL -: that of STINT_URL, or the embedded Redis. BATCH tasks a "
+          "call (250),\nDEPTH calls in flight (1). The group bench of "
+          "NAMESPACE (stint.ceiling) is\nremoved before and after.\n",
+          stderr);
+    exit(2);
+}
+
+/* The words after the URL. */
+static void arguments_take(struct ceiling *c, int n, char **words)
+{
+    if (n < 1 || n > 5 ||
+        (strcmp(words[0], "drain") != 0 && strcmp(words[0], "queue") != 0))
+        usage();
+    c->what = words[0];
+    if (n > 1)
+        c->tasks = number(words[1], 1, 100000000);
+    if (n > 2)
+        c->payload = number(words[2], 4, PAYLOAD_BYTES_MAX / 2);
+    if (n > 3)
+        c->batch = number(words[3], 1, BATCH_TASKS_MAX);
+    if (n > 4)
+        c->depth = number(words[4], 1, DEPTH_MAX);
+}
+
 int main(int argc, char **argv)
 {
     struct ceiling c = {.tasks = 100000, .payload = 100, .batch = 250,
-                        .depth = 1};
-    if (argc < 3 || argc > 7 ||
-        (strcmp(argv[2], "drain") != 0 && strcmp(argv[2], "queue") != 0)) {
-        fputs("usage: stint-bench-ceiling URL drain|queue [TASKS [PAYLOAD "
-              "[BATCH [DEPTH]]]]\n\n"
-              "BATCH tasks a call (250), DEPTH calls in flight (1).\n",
-              stderr);
-        return 2;
+                        .depth = 1, .name_space = "stint.ceiling"};
+    for (int o; (o = getopt(argc, argv, "n:")) != -1;) {
+        if (o != 'n')
+            usage();
+        c.name_space = optarg;
     }
-    c.what = argv[2];
-    if (argc > 3)
-        c.tasks = number(argv[3], 1, 100000000);
-    if (argc > 4)
-        c.payload = number(argv[4], 4, PAYLOAD_BYTES_MAX / 2);
-    if (argc > 5)
-        c.batch = number(argv[5], 1, BATCH_TASKS_MAX);
-    if (argc > 6)
-        c.depth = number(argv[6], 1, DEPTH_MAX);
-    snprintf(c.base, sizeof(c.base), "{stint:%s}", GROUP);
-    redis_open(&c, argv[1]);
+    if (!task_group_is_valid(c.name_space, strlen(c.name_space)))
+        fail("NAMESPACE: must be 1 to 128 of A-Za-z0-9_.-");
+    if (optind >= argc)
+        usage();
+    arguments_take(&c, argc - optind - 1, argv + optind + 1);
+    snprintf(c.base, sizeof(c.base), "{%s:%s}", c.name_space, GROUP);
+    redis_open(&c, argv[optind]);
+    keys_remove(&c);
     ceiling_run(&c);
+    keys_remove(&c);
     redisFree(c.redis);
     return fflush(stdout) != 0;
 }
