@@ -1,421 +1,232 @@
 /* SPDX-License-Identifier: MIT */
-/* stint bench: how fast tasks are queued, and run by one worker process. It
- * sees the public header only: what the raw scripts reach is for
- * bench/ceiling.c, what Redis spends for bench/run. */
-#include "cli.h"
+/* stint bench: a load generator. Here are the options, the table of kinds
+ * and the rounds; see bench.h for the rest. */
+#include "bench.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <stdatomic.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define BENCH_GROUP    "bench"
-#define BENCH_FUNCTION "bench.noop"
-#define CHUNK_TASKS    10000
-#define PAYLOAD_MIN    4 /* [""] */
-#define PAYLOAD_MAX    (512 * 1024)
+#define PAYLOAD_MAX  (512 * 1024)
+#define TASKS_MAX    100000000
+#define RATE_MAX     1e6
+#define SECONDS_MAX  3600.0
+#define NOT_GIVEN    INT64_MIN
+#define TIMED_BYTES  32 /* [time,mark,""] */
 
 const char cmd_bench_usage[] =
-    "usage: stint bench drain [options]\n"
-    "       stint bench queue [options]\n\n"
-    "  --tasks N         so many tasks (100000)\n"
+    "usage: stint bench KIND [options]\n\n"
+    "  drain     tasks that do nothing are queued, then run by the workers\n"
+    "  queue     tasks are queued in bulk (then run, unless --keep)\n"
+    "  latency   tasks are sent at a steady rate; from when each was due to\n"
+    "            be sent to the start of its run\n"
+    "  schedule  tasks with a start_time; how late they start\n"
+    "  mixed     as latency, of a mix: 60 % plain, 15 % with a start_time,\n"
+    "            10 % with a priority, 5 % fail once, 5 % run twice, 5 % are\n"
+    "            10 times as large; the times are those of the plain ones\n"
+    "  clean     what an interrupted bench left is run and removed\n\n"
+    "  --tasks N         drain, queue: so many (100000); schedule: (2000)\n"
     "  --payload BYTES   of arguments a task (100)\n"
-    "  --concurrency N   of the worker (64)\n"
-    "  --prefetch N      the worker holds so many more (0)\n"
-    "  --keep            queue: leave the tasks in the group\n\n"
-    "Tasks of function bench.noop go to the group bench, which must hold no\n"
-    "live tasks, and are run by one worker in a process of its own. They are\n"
-    "kept in Redis as any ended task is: use a Redis of its own, or\n"
-    "--namespace.\n";
+    "  --groups N        the tasks go to bench, bench.2, ... (1)\n"
+    "  --workers N       worker processes (1)\n"
+    "  --concurrency N   of each worker (64)\n"
+    "  --prefetch N      each worker holds so many more (0)\n"
+    "  --rate N          latency, mixed: tasks a second (200)\n"
+    "  --seconds S       latency, mixed, schedule: for so long (10)\n"
+    "  --ceiling         drain, queue: also what the raw scripts reach, in\n"
+    "                    turns with Stint\n"
+    "  --rounds N        drain, queue: so often; medians are printed (1, with\n"
+    "                    --ceiling 3)\n"
+    "  --keep            leave the tasks in Redis\n"
+    "  --fsck            check the groups' keys before they are removed\n\n"
+    "The groups bench, bench.2 and so on are for this alone: they must hold\n"
+    "no live tasks, and what has ended in them is removed. Workers of others\n"
+    "must not serve them.\n\n"
+    "A bench takes all that Redis can give. On a Redis that others use it\n"
+    "slows them down, and what they do is in its figures: CPU, commands and\n"
+    "script calls are counted by Redis for all its users together. Use a\n"
+    "Redis of its own.\n\n"
+    "Exit status 1 if a task was lost or ran too often, or the check found\n"
+    "faults.\n";
 
-struct bench {
-    struct common common;
-    int64_t tasks, payload, concurrency, prefetch;
-    int keep;
+static const struct bench_kind kinds[] = {
+    {"drain", bench_drain, 100000, 0, 0, 4, true, false},
+    {"queue", bench_queue, 100000, 0, 0, 4, true, false},
+    {"latency", bench_latency, 0, 200, 10, TIMED_BYTES, false, false},
+    {"schedule", bench_schedule, 2000, 0, 10, TIMED_BYTES, false, false},
+    {"mixed", bench_mixed, 0, 200, 10, TIMED_BYTES, false, false},
+    {"clean", bench_clean, 0, 0, 0, 0, false, true},
 };
 
-static double seconds(void)
+/* ---- Rounds -------------------------------------------------------------- */
+
+static int bench_round(const struct bench *b, struct measures *m,
+                       struct histogram *times)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    double ceiling = NAN;
+    int status = EXIT_DONE;
+    measures_init(m);
+    if (b->ceiling)
+        status = ceiling_run(b, &ceiling);
+    if (!status)
+        status = b->kind->run(b, m, times);
+    m->at[M_CEILING] = ceiling;
+    m->at[M_RATIO] = m->at[M_TASKS_PER_S] / ceiling;
+    return status;
 }
 
-/* ---- The worker, in a child ---------------------------------------------- */
-
-/* What the child says at its end. */
-struct drained {
-    int status;     /* exit status */
-    int64_t n;      /* runs */
-    double run_s;   /* from the first run's start to the last one's */
-    double whole_s; /* with connecting and leaving */
-    double user_s, system_s;
-};
-
-struct noop {
-    atomic_llong n;
-    int64_t total;
-    double first_s, last_s; /* written by one run each */
-};
-
-static int noop_run(stint_run *run, void *arg)
+/* Each round has a connection of its own: the workers are forked first. */
+static int bench_rounds(const struct bench *b)
 {
-    (void)run;
-    struct noop *noop = arg;
-    int64_t n = atomic_fetch_add(&noop->n, 1) + 1;
-    if (n == 1)
-        noop->first_s = seconds();
-    if (n == noop->total)
-        noop->last_s = seconds();
-    return 0;
-}
-
-static double timeval_s(struct timeval t)
-{
-    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
-}
-
-static void log_print(enum stint_log_level level, const char *line, void *arg)
-{
-    (void)arg;
-    if (level <= STINT_LOG_WARN)
-        message("%s", line);
-}
-
-static void drain_run(const struct bench *b, struct drained *d)
-{
-    static const char *const groups[] = {BENCH_GROUP, NULL};
-    struct stint_worker_options o = STINT_WORKER_OPTIONS_INIT;
-    struct noop noop = {.total = b->tasks};
-    struct stint_err err = {0};
-    struct rusage from, to;
-    o.url = b->common.url;
-    o.name_space = b->common.name_space;
-    o.groups = groups;
-    o.concurrency = (int)b->concurrency;
-    o.prefetch = (int)b->prefetch;
-    o.drain = 1;
-    o.log = log_print;
-    getrusage(RUSAGE_SELF, &from);
-    double start_s = seconds();
-    stint_worker *w = stint_worker_new(&o, &err);
-    if (!w || stint_worker_register(w, BENCH_FUNCTION, noop_run, &noop, &err)
-        || stint_worker_run(w, &err))
-        d->status = error_print(&err);
-    d->whole_s = seconds() - start_s;
-    stint_worker_free(w);
-    getrusage(RUSAGE_SELF, &to);
-    d->n = atomic_load(&noop.n);
-    d->run_s = noop.last_s - noop.first_s;
-    d->user_s = timeval_s(to.ru_utime) - timeval_s(from.ru_utime);
-    d->system_s = timeval_s(to.ru_stime) - timeval_s(from.ru_stime);
-}
-
-struct child {
-    pid_t pid;
-    int go;    /* close without a byte: end */
-    int heard; /* a struct drained comes from here */
-};
-
-static _Noreturn void child_main(const struct bench *b, int go, int tell)
-{
-    struct drained d = {0};
-    char byte;
-    ssize_t n;
-    while ((n = read(go, &byte, 1)) < 0 && errno == EINTR)
-        continue;
-    if (n == 1) {
-        drain_run(b, &d);
-        if (write(tell, &d, sizeof d) != (ssize_t)sizeof d)
-            _exit(EXIT_FAILED);
+    struct measures rounds[BENCH_ROUNDS_MAX], median;
+    struct histogram *times = memory_new(1, sizeof *times);
+    char path[4096];
+    int status = b->ceiling ? ceiling_find(path) : EXIT_DONE;
+    for (int64_t i = 0; i < b->rounds && !status; i++)
+        status = bench_round(b, &rounds[i], times);
+    if (!status && !b->kind->no_figures) {
+        measures_median(&median, rounds, (size_t)b->rounds);
+        bench_show(b, &median, times);
     }
-    _exit(EXIT_DONE);
+    free(times);
+    return status;
 }
 
-/* Forked before anything else is done, so that its costs are its own. */
-static int child_start(const struct bench *b, struct child *child)
+/* ---- Options ------------------------------------------------------------- */
+
+static const struct bench_kind *kind_find(const struct common *common)
 {
-    int go[2] = {-1, -1}, tell[2] = {-1, -1};
-    if (!pipe(go) && !pipe(tell)) {
-        fflush(NULL);
-        child->pid = fork();
-        if (child->pid == 0) {
-            close(go[1]);
-            close(tell[0]);
-            child_main(b, go[0], tell[1]);
-        }
-        if (child->pid > 0) {
-            close(go[0]);
-            close(tell[1]);
-            child->go = go[1];
-            child->heard = tell[0];
-            return 0;
-        }
-    }
-    message("no process for the worker: %s", strerror(errno));
-    for (int i = 0; i < 2; i++) {
-        if (go[i] >= 0)
-            close(go[i]);
-        if (tell[i] >= 0)
-            close(tell[i]);
-    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (common->words.n == 1 &&
+            !strcmp(common->words.at[0], kinds[i].name))
+            return &kinds[i];
+    return NULL;
+}
+
+/* A count within its bounds; -1: it is. */
+static int count_check(const struct command *c, const char *name, int64_t n,
+                       int64_t least, int64_t most)
+{
+    if (n >= least && n <= most)
+        return -1;
+    return usage_fail(c, "--%s: must be %lld to %lld", name, (long long)least,
+                      (long long)most);
+}
+
+/* Options that the kind does not take. */
+static int bench_refuse(const struct command *c, const struct bench *b)
+{
+    const struct {
+        const char *name;
+        bool given, taken;
+    } rows[] = {
+        {"tasks", b->tasks != NOT_GIVEN, b->kind->tasks > 0},
+        {"rate", !isnan(b->rate), b->kind->rate > 0},
+        {"seconds", !isnan(b->seconds), b->kind->seconds > 0},
+        {"ceiling", b->ceiling, b->kind->ceiling},
+        {"rounds", b->rounds != NOT_GIVEN, b->kind->ceiling},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].given && !rows[i].taken)
+            return usage_fail(c, "--%s is not for bench %s", rows[i].name,
+                              b->kind->name);
     return -1;
 }
 
-/* Lets it run (d not NULL) or just end; returns the exit status. */
-static int child_end(struct child *child, struct drained *d)
+static void bench_defaults(struct bench *b)
 {
-    int status = EXIT_DONE, how;
-    size_t have = 0;
-    if (d && write(child->go, "", 1) == 1) {
-        ssize_t n;
-        while (have < sizeof *d &&
-               ((n = read(child->heard, (char *)d + have, sizeof *d - have))
-                    > 0 ||
-                (n < 0 && errno == EINTR)))
-            have += n > 0 ? (size_t)n : 0;
-    }
-    close(child->go);
-    close(child->heard);
-    while (waitpid(child->pid, &how, 0) < 0 && errno == EINTR)
-        continue;
-    if (d && have < sizeof *d) {
-        message("the worker died");
-        status = EXIT_FAILED;
-    } else if (d) {
-        status = d->status;
-    }
-    return status;
-}
-
-/* ---- Queueing ------------------------------------------------------------ */
-
-struct queued {
-    int64_t n;
-    double make_s, queue_s;
-};
-
-static char *payload_make(size_t bytes)
-{
-    char *args = memory_new(1, bytes + 1);
-    memset(args, 'x', bytes);
-    args[0] = '[';
-    args[1] = args[bytes - 2] = '"';
-    args[bytes - 1] = ']';
-    return args;
-}
-
-/* One chunk; -1: err is set. */
-static int chunk_queue(stint *s, const char *args, stint_task **tasks,
-                       size_t n, struct queued *q, struct stint_err *err)
-{
-    struct stint_task_options o = STINT_TASK_OPTIONS_INIT;
-    struct stint_errors errors = {0};
-    size_t made = 0, done = 0;
-    int rc = 0;
-    o.function = BENCH_FUNCTION;
-    o.group_name = BENCH_GROUP;
-    o.args = args;
-    double from_s = seconds();
-    for (; made < n && !rc; made += !rc) {
-        tasks[made] = stint_task_new(&o, &errors, err);
-        rc = tasks[made] ? 0 : -1;
-    }
-    double made_s = seconds();
-    if (!rc)
-        rc = stint_queue_tasks(s, tasks, n, &done, NULL, NULL, NULL, err);
-    q->make_s += made_s - from_s;
-    q->queue_s += seconds() - made_s;
-    q->n += (int64_t)done;
-    while (made > 0)
-        stint_task_free(tasks[--made]);
-    return rc;
-}
-
-static int bench_queue(stint *s, const struct bench *b, struct queued *q)
-{
-    struct stint_err err = {0};
-    char *args = payload_make((size_t)b->payload);
-    stint_task **tasks = memory_new(CHUNK_TASKS, sizeof(stint_task *));
-    int rc = 0;
-    while (!rc && q->n < b->tasks) {
-        int64_t left = b->tasks - q->n;
-        rc = chunk_queue(s, args, tasks,
-                         (size_t)(left < CHUNK_TASKS ? left : CHUNK_TASKS), q,
-                         &err);
-    }
-    free(tasks);
-    free(args);
-    return rc ? error_print(&err) : EXIT_DONE;
-}
-
-/* ---- The group ----------------------------------------------------------- */
-
-struct group {
-    int64_t live, completed;
-};
-
-static int group_see(const struct stint_stats *t, void *arg)
-{
-    struct group *g = arg;
-    if (!strcmp(t->group, BENCH_GROUP)) {
-        g->live = t->queued + t->unknown + t->disabled + t->assigned +
-                  t->running;
-        g->completed = t->completed;
-    }
-    return 0;
-}
-
-static int group_look(stint *s, struct group *g)
-{
-    struct stint_err err = {0};
-    *g = (struct group){0};
-    /* Each group in turn: naming one that is not there may be an error. */
-    return stint_stats(s, NULL, group_see, g, &err) ? error_print(&err)
-                                                    : EXIT_DONE;
-}
-
-/* ---- Results ------------------------------------------------------------- */
-
-static double rate(int64_t n, double s)
-{
-    return s > 0 ? (double)n / s : 0;
-}
-
-static void number_show(bool json, struct json_out *j, const char *key,
-                        const char *form, double number)
-{
-    char text[64];
-    snprintf(text, sizeof text, form, number);
-    if (json)
-        json_value(j, key, text);
-    else
-        field_print(key, text);
-}
-
-static void result_show(const struct bench *b, const char *what,
-                        const struct queued *q, const struct drained *d)
-{
-    bool json = b->common.json;
-    double n = (double)b->tasks;
-    struct json_out j = {false};
-    if (json) {
-        json_open(&j, NULL, '{');
-        json_text(&j, "bench", what);
-    } else {
-        field_print("bench", what);
-    }
-    number_show(json, &j, "tasks", "%.0f", n);
-    number_show(json, &j, "payload_bytes", "%.0f", (double)b->payload);
-    if (d) {
-        number_show(json, &j, "concurrency", "%.0f", (double)b->concurrency);
-        number_show(json, &j, "seconds", "%.6f", d->run_s);
-        number_show(json, &j, "tasks_per_s", "%.0f", rate(d->n, d->run_s));
-        number_show(json, &j, "whole_seconds", "%.6f", d->whole_s);
-        number_show(json, &j, "worker_cpu_us_per_task", "%.3f",
-                    (d->user_s + d->system_s) * 1e6 / n);
-        number_show(json, &j, "worker_user_s", "%.3f", d->user_s);
-        number_show(json, &j, "worker_system_s", "%.3f", d->system_s);
-    } else {
-        number_show(json, &j, "seconds", "%.6f", q->queue_s);
-        number_show(json, &j, "tasks_per_s", "%.0f", rate(q->n, q->queue_s));
-        number_show(json, &j, "make_seconds", "%.6f", q->make_s);
-        number_show(json, &j, "make_tasks_per_s", "%.0f",
-                    rate(q->n, q->make_s));
-    }
-    if (json) {
-        json_shut(&j, '}');
-        putchar('\n');
-    }
-}
-
-static int drained_check(stint *s, const struct bench *b,
-                         const struct group *before, const struct drained *d)
-{
-    struct group after;
-    int status = group_look(s, &after);
-    if (status)
-        return status;
-    if (d->n == b->tasks && !after.live &&
-        after.completed - before->completed == b->tasks)
-        return EXIT_DONE;
-    message("of %lld tasks %lld ran, %lld are counted COMPLETED and %lld are "
-            "still there",
-            (long long)b->tasks, (long long)d->n,
-            (long long)(after.completed - before->completed),
-            (long long)after.live);
-    return EXIT_FAILED;
-}
-
-static int bench_run(const struct bench *b, bool drain)
-{
-    int status = EXIT_DONE;
-    struct child child;
-    struct group before = {0};
-    struct queued q = {0};
-    struct drained d = {0};
-    if (child_start(b, &child))
-        return EXIT_FAILED;
-    stint *s = common_open(&b->common, &status);
-    if (s)
-        status = group_look(s, &before);
-    if (s && !status && before.live) {
-        message("the group " BENCH_GROUP " is not empty: %lld tasks",
-                (long long)before.live);
-        status = EXIT_FAILED;
-    }
-    if (s && !status)
-        status = bench_queue(s, b, &q);
-    bool run = s && !status && (drain || !b->keep);
-    int ended = child_end(&child, run ? &d : NULL);
-    if (run)
-        status = ended ? ended : drained_check(s, b, &before, &d);
-    if (s && !status)
-        result_show(b, drain ? "drain" : "queue", &q, drain ? &d : NULL);
-    stint_close(s);
-    return status;
+    const struct bench_kind *kind = b->kind;
+    if (isnan(b->rate))
+        b->rate = kind->rate;
+    if (isnan(b->seconds))
+        b->seconds = kind->seconds;
+    if (b->tasks == NOT_GIVEN)
+        b->tasks = kind->tasks;
+    if (b->rounds == NOT_GIVEN)
+        b->rounds = b->ceiling ? 3 : 1;
 }
 
 static int bench_check(const struct command *c, const struct bench *b)
 {
-    if (b->common.words.n != 1 || (strcmp(b->common.words.at[0], "drain") &&
-                                   strcmp(b->common.words.at[0], "queue")))
-        return usage_fail(c, "bench needs drain or queue");
-    if (b->tasks < 1)
-        return usage_fail(c, "--tasks: must be 1 or more");
-    if (b->payload < PAYLOAD_MIN || b->payload > PAYLOAD_MAX)
-        return usage_fail(c, "--payload: must be %d to %d", PAYLOAD_MIN,
-                          PAYLOAD_MAX);
-    if (b->concurrency < 1 || b->concurrency > INT_MAX)
-        return usage_fail(c, "--concurrency: must be 1 or more");
-    if (b->prefetch < 0 || b->prefetch > INT_MAX)
-        return usage_fail(c, "--prefetch: must be 0 or more");
-    if (b->keep && strcmp(b->common.words.at[0], "queue"))
-        return usage_fail(c, "--keep is for bench queue");
+    const struct {
+        const char *name;
+        int64_t n, least, most;
+    } rows[] = {
+        {"tasks", b->tasks, b->kind->tasks ? 1 : 0, TASKS_MAX},
+        {"payload", b->payload, b->kind->payload_min,
+         !strcmp(b->kind->name, "mixed") ? PAYLOAD_MAX / 10 : PAYLOAD_MAX},
+        {"groups", b->groups, 1, BENCH_GROUPS_MAX},
+        {"workers", b->workers, 1, BENCH_WORKERS_MAX},
+        {"concurrency", b->concurrency, 1, INT_MAX},
+        {"prefetch", b->prefetch, 0, INT_MAX},
+        {"rounds", b->rounds, 1, BENCH_ROUNDS_MAX},
+    };
+    int status = -1;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && status < 0; i++)
+        status = count_check(c, rows[i].name, rows[i].n, rows[i].least,
+                             rows[i].most);
+    if (status < 0 && b->kind->rate > 0 &&
+        !(b->rate > 0 && b->rate <= RATE_MAX))
+        status = usage_fail(c, "--rate: must be over 0, at most %.0f",
+                            RATE_MAX);
+    if (status < 0 && b->kind->seconds > 0 &&
+        !(b->seconds > 0 && b->seconds <= SECONDS_MAX))
+        status = usage_fail(c, "--seconds: must be over 0, at most %.0f",
+                            SECONDS_MAX);
+    if (status < 0 && b->keep && b->rounds > 1)
+        status = usage_fail(c, "--keep is for one round");
+    return status;
+}
+
+/* What follows from the options once they are right. */
+static int bench_complete(const struct command *c, struct bench *b)
+{
+    if (!b->kind->tasks)
+        b->tasks = (int64_t)ceil(b->rate * b->seconds);
+    if (b->tasks > TASKS_MAX)
+        return usage_fail(c, "--rate and --seconds: more than %d tasks",
+                          TASKS_MAX);
+    for (int64_t i = 0; i < b->groups; i++)
+        snprintf(b->names[i], sizeof b->names[i],
+                 i ? BENCH_GROUP ".%d" : BENCH_GROUP, (int)i + 1);
     return -1;
 }
 
 int cmd_bench_run(const struct command *c, int argc, char **argv)
 {
-    struct bench b = {.tasks = 100000, .payload = 100, .concurrency = 64};
+    struct bench b = {.tasks = NOT_GIVEN, .payload = 100, .groups = 1,
+                      .workers = 1, .concurrency = 64, .rounds = NOT_GIVEN,
+                      .rate = NAN, .seconds = NAN};
     const struct option_row rows[] = {
         {"tasks", OPTION_COUNT, &b.tasks},
         {"payload", OPTION_COUNT, &b.payload},
+        {"groups", OPTION_COUNT, &b.groups},
+        {"workers", OPTION_COUNT, &b.workers},
         {"concurrency", OPTION_COUNT, &b.concurrency},
         {"prefetch", OPTION_COUNT, &b.prefetch},
+        {"rate", OPTION_NUMBER, &b.rate},
+        {"seconds", OPTION_NUMBER, &b.seconds},
+        {"rounds", OPTION_COUNT, &b.rounds},
+        {"ceiling", OPTION_FLAG, &b.ceiling},
         {"keep", OPTION_FLAG, &b.keep},
+        {"fsck", OPTION_FLAG, &b.fsck},
     };
     int status = options_parse(c, rows, sizeof rows / sizeof *rows, &b.common,
                                argc, argv);
+    if (status < 0 && !(b.kind = kind_find(&b.common)))
+        status = usage_fail(c, "bench needs one of drain, queue, latency, "
+                               "schedule, mixed, clean");
+    if (status < 0)
+        status = bench_refuse(c, &b);
+    if (status < 0)
+        bench_defaults(&b);
     if (status < 0)
         status = bench_check(c, &b);
     if (status < 0)
-        status = bench_run(&b, !strcmp(b.common.words.at[0], "drain"));
+        status = bench_complete(c, &b);
+    if (status < 0)
+        status = bench_rounds(&b);
     words_free(&b.common.words);
     return status;
 }
