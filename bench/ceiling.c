@@ -29,7 +29,7 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- Before ---------------------------------------------------------------- */
+/* ---- Before ------------------------------------------------------------- */
 
 static stint_task **tasks_make(const struct ceiling *c)
 {

@@ -125,8 +125,9 @@ void keys_remove(struct ceiling *c)
 {
     static const char *const names[] = {
         "task", "state", "queued", "levels", "finished", "ids", "run", "ended",
-        "wake", "workers", "assigned:" CEILING_WORKER, "running:" CEILING_WORKER,
-        "stops:" CEILING_WORKER, "signal:" CEILING_WORKER,
+        "wake", "workers", "assigned:" CEILING_WORKER,
+        "running:" CEILING_WORKER, "stops:" CEILING_WORKER,
+        "signal:" CEILING_WORKER,
     };
     enum { N = sizeof(names) / sizeof(*names) };
     char keys[N][sizeof(c->base) + 32];

@@ -38,7 +38,7 @@ const char cmd_bench_usage[] =
     "                    turns with Stint\n"
     "  --rounds N        drain, queue: so often; medians are printed (1, with\n"
     "                    --ceiling 3)\n"
-    "  --keep            leave the tasks in Redis\n"
+    "  --keep            leave the tasks in Redis (for one round)\n"
     "  --fsck            check the groups' keys before they are removed\n\n"
     "The groups bench, bench.2 and so on are for this alone: they must hold\n"
     "no live tasks, and what has ended in them is removed. Workers of others\n"
