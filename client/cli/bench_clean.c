@@ -68,7 +68,7 @@ int bench_clean(const struct bench *given, struct measures *m,
                 struct histogram *times)
 {
     struct bench b = *given;
-    struct bench_counts n;
+    struct bench_counts n = {0};
     (void)m;
     (void)times;
     int status = clean_look(&b, &n);

@@ -3,7 +3,6 @@
  * but options, so that what they cost is theirs. They wait at a pipe: a byte
  * lets one begin, its closing lets it end. What they find out is counted in
  * memory that all share: no message a run. */
-#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "bench.h"
 
 #include <errno.h>

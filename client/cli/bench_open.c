@@ -5,7 +5,6 @@
  * worker is in the figures of all that were due meanwhile. One that is due is
  * sent by a call for one task. When more are due the sender is behind: they go
  * in one bulk call, which catches up sooner than one call each. */
-#define _GNU_SOURCE /* prctl */
 #include "bench.h"
 
 #include <errno.h>

@@ -76,13 +76,25 @@ static int bench_round(const struct bench *b, struct measures *m,
     return status;
 }
 
+/* What would be refused only after the first turn of the raw scripts. */
+static int bench_ready(const struct bench *b)
+{
+    struct bench_counts n;
+    char path[4096];
+    int status = b->ceiling ? ceiling_find(path) : EXIT_DONE;
+    stint *s = b->ceiling && !status ? common_open(&b->common, &status) : NULL;
+    if (s)
+        status = groups_refuse_live(s, b, &n);
+    stint_close(s);
+    return status;
+}
+
 /* Each round has a connection of its own: the workers are forked first. */
 static int bench_rounds(const struct bench *b)
 {
     struct measures rounds[BENCH_ROUNDS_MAX], median;
     struct histogram *times = memory_new(1, sizeof *times);
-    char path[4096];
-    int status = b->ceiling ? ceiling_find(path) : EXIT_DONE;
+    int status = bench_ready(b);
     for (int64_t i = 0; i < b->rounds && !status; i++)
         status = bench_round(b, &rounds[i], times);
     if (!status && !b->kind->no_figures) {
