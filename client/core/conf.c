@@ -190,6 +190,40 @@ static void conf_show(struct conf *c, struct slice user)
                  user.at, stars, c->host, c->port, c->db);
 }
 
+/* host:port, with [] around an IPv6 address. Returns what snprintf does. */
+static int node_show(char *out, size_t cap, const struct conf_node *node)
+{
+    return snprintf(out, cap, strchr(node->host, ':') ? "[%.80s]:%d"
+                    : "%.80s:%d", node->host, node->port);
+}
+
+static void conf_show_cluster(struct conf *c, struct slice user)
+{
+    int len = user.len < 60 ? (int)user.len : 60;
+    int n = snprintf(c->shown, sizeof(c->shown), "redis+cluster://%.*s%s", len,
+                     user.at, *c->password ? ":***@" : "");
+    for (int i = 0; i < c->n_nodes; i++) {
+        char node[100];
+        int more = node_show(node, sizeof(node), &c->nodes[i]);
+        if (n + more + 5 > (int)sizeof(c->shown)) {
+            snprintf(c->shown + n, sizeof(c->shown) - (size_t)n, "...");
+            return;
+        }
+        n += snprintf(c->shown + n, sizeof(c->shown) - (size_t)n, "%s%s",
+                      i > 0 ? "," : "", node);
+    }
+}
+
+void conf_of_node(struct conf *to, const struct conf *c,
+                  const struct conf_node *node)
+{
+    *to = *c;
+    to->n_nodes = 0;
+    to->port = node->port;
+    snprintf(to->host, sizeof(to->host), "%s", node->host);
+    node_show(to->shown, sizeof(to->shown), node);
+}
+
 static int conf_parse_tcp(struct conf *c, const char *at, struct stint_err *err)
 {
     struct slice user = {"", 0};
@@ -232,6 +266,51 @@ static int conf_parse_unix(struct conf *c, const char *at,
     return 0;
 }
 
+/* One of a list of nodes. */
+static int conf_add_node(struct conf *c, struct slice hostport,
+                         struct stint_err *err)
+{
+    if (c->n_nodes == CONF_NODES_MAX)
+        return err_set(err, STINT_INVALID, "the URL names more than %d nodes "
+                       "(some of the cluster's are enough)", CONF_NODES_MAX);
+    c->port = 6379;
+    if (conf_read_host(c, hostport, err))
+        return -1;
+    struct conf_node *node = &c->nodes[c->n_nodes++];
+    memcpy(node->host, c->host, sizeof(node->host));
+    node->port = c->port;
+    return 0;
+}
+
+static int conf_parse_cluster(struct conf *c, const char *at,
+                              struct stint_err *err)
+{
+    struct slice user = {"", 0};
+    struct slice authority = slice_until(at, "/?#");
+
+    at += authority.len;
+    if (*at == '/')
+        at++;
+    if (*at)
+        return err_set(err, STINT_INVALID, "nothing may follow the nodes of a "
+                       "redis+cluster:// URL (a cluster has database 0 only)");
+    if (conf_cut_user(c, &authority, &user, err))
+        return -1;
+    const char *end = authority.at + authority.len;
+    for (const char *node = authority.at;;) {
+        const char *comma = memchr(node, ',', (size_t)(end - node));
+        if (conf_add_node(c, slice_to(node, comma ? comma : end), err))
+            return -1;
+        if (!comma)
+            break;
+        node = comma + 1;
+    }
+    memcpy(c->host, c->nodes[0].host, sizeof(c->host));
+    c->port = c->nodes[0].port;
+    conf_show_cluster(c, user);
+    return 0;
+}
+
 static const char *scheme_skip(const char *url, const char *scheme)
 {
     size_t n = strlen(scheme);
@@ -240,15 +319,15 @@ static const char *scheme_skip(const char *url, const char *scheme)
 
 static int conf_refuse_scheme(const char *url, struct stint_err *err)
 {
-    static const char *const later[] = {"rediss://", "redis+sentinel://",
-                                        "redis+cluster://"};
+    static const char *const later[] = {"rediss://", "redis+sentinel://"};
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
         if (scheme_skip(url, later[i]))
             return err_set(err, STINT_INVALID, "%s URLs are not supported by "
-                           "this version; use redis:// or unix://", later[i]);
+                           "this version; use redis://, unix:// or "
+                           "redis+cluster://", later[i]);
     return err_set(err, STINT_INVALID, "the URL of Redis must start with "
-                   "redis:// or unix://");
+                   "redis://, unix:// or redis+cluster://");
 }
 
 int conf_parse_url(struct conf *c, const char *url, struct stint_err *err)
@@ -261,6 +340,8 @@ int conf_parse_url(struct conf *c, const char *url, struct stint_err *err)
         return conf_parse_tcp(c, rest, err);
     if ((rest = scheme_skip(url, "unix://")))
         return conf_parse_unix(c, rest, err);
+    if ((rest = scheme_skip(url, "redis+cluster://")))
+        return conf_parse_cluster(c, rest, err);
     return conf_refuse_scheme(url, err);
 }
 

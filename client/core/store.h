@@ -28,6 +28,11 @@ struct store_ops {
     void (*wait)(struct store *s);
     /* Fails what is outstanding (callbacks run), closes and frees. */
     void (*close)(struct store *s);
+    /* As call, but in a cluster the command goes to the node that has `key`;
+     * NULL: there is one Redis only. */
+    void (*call_at)(struct store *s, const char *key, int argc,
+                    const char *const *argv, const size_t *argv_len,
+                    store_reply_fn fn, void *arg);
 };
 
 struct store {
@@ -40,6 +45,29 @@ static inline void store_call(struct store *s, int argc,
 {
     s->ops->call(s, argc, argv, argv_len, fn, arg);
 }
+
+/* For commands that name no key: the one Redis, or in a cluster the node that
+ * has `key`, a C string. */
+static inline void store_call_at(struct store *s, const char *key, int argc,
+                                 const char *const *argv,
+                                 const size_t *argv_len, store_reply_fn fn,
+                                 void *arg)
+{
+    if (s->ops->call_at != NULL)
+        s->ops->call_at(s, key, argc, argv, argv_len, fn, arg);
+    else
+        s->ops->call(s, argc, argv, argv_len, fn, arg);
+}
+
+/* Of a cluster (conf->n_nodes > 0; store_cluster*.c) a store has a connection
+ * for each primary. A call goes where its first key is. One without a key
+ * (CONFIG, WAIT, PING...) goes to all primaries, and is answered by the first
+ * failure or error if there is one, else by the smallest of integers, else by
+ * one of the replies; those to CONFIG must all be the same. A slot that has
+ * moved, or is being moved, is answered UNREACHABLE: nothing has happened, and
+ * another try finds its new node. The map is asked for again, from any node it
+ * knows, when calls or connections fail. A store of a cluster must not be
+ * closed from a callback. */
 
 /* A blocking store (store_sync.c). Connects at once: AUTH, SELECT, CLIENT
  * SETNAME. Reconnects by itself at the next call after a failure. A call's
@@ -62,6 +90,17 @@ struct store *store_async_open(const struct conf *conf,
                                struct event_base *base, int64_t deadline_ms,
                                store_state_fn on_state, void *arg,
                                struct stint_err *err);
+/* The same, but of a cluster only the node that has `key` is connected to: for
+ * calls that block. Without a key, in a cluster: on_state hears 1 when the map
+ * is known and all primaries have been tried, one with success; 1 again when
+ * another one comes (back), so that whoever listens looks at everything anew;
+ * 1 with a reason when one is lost and others are not: what was outstanding
+ * there has failed, the rest goes on; and 0 when none is left. */
+struct store *store_async_open_at(const struct conf *conf,
+                                  struct event_base *base,
+                                  int64_t deadline_ms, const char *key,
+                                  store_state_fn on_state, void *arg,
+                                  struct stint_err *err);
 /* Drops the connection now (outstanding calls: UNKNOWN) and connects anew. */
 void store_async_reset(struct store *s);
 

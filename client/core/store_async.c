@@ -22,6 +22,7 @@
 #include "limits.h"
 #include "reply_arena.h"
 #include "store.h"
+#include "store_cluster.h"
 #include "store_net.h"
 
 #define BACKOFF_MIN_MS 50
@@ -459,24 +460,42 @@ static void async_close(struct store *base)
     async_leave(s);
 }
 
+static const struct store_ops async_ops = {
+    .call = async_call, .close = async_close};
+
 void store_async_reset(struct store *base)
 {
     struct store_async *s = (struct store_async *)base;
     struct stint_err why = {0};
 
+    if (base->ops != &async_ops) {
+        store_cluster_async_reset(base);
+        return;
+    }
     if (s->state != ASYNC_READY || s->closing)
         return;
     err_set(&why, STINT_UNREACHABLE, "the connection is made anew");
     async_drop(s, &why, 0);
 }
 
-static const struct store_ops async_ops = {async_call, NULL, async_close};
-
 struct store *store_async_open(const struct conf *conf,
                                struct event_base *base, int64_t deadline_ms,
                                store_state_fn on_state, void *arg,
                                struct stint_err *err)
 {
+    return store_async_open_at(conf, base, deadline_ms, NULL, on_state, arg,
+                               err);
+}
+
+struct store *store_async_open_at(const struct conf *conf,
+                                  struct event_base *base,
+                                  int64_t deadline_ms, const char *key,
+                                  store_state_fn on_state, void *arg,
+                                  struct stint_err *err)
+{
+    if (conf->n_nodes > 0)
+        return store_cluster_async_open(conf, base, deadline_ms, key,
+                                        on_state, arg, err);
     struct store_async *s = calloc(1, sizeof(*s));
 
     if (!s) {

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "err.h"
 #include "store.h"
+#include "store_cluster.h"
 #include "store_net.h"
 
 struct store_sync {
@@ -249,10 +250,19 @@ static void sync_close(struct store *base)
     free(s);
 }
 
-static const struct store_ops sync_ops = {sync_call, sync_wait, sync_close};
+void store_sync_flush(struct store *base)
+{
+    struct store_sync *s = (struct store_sync *)base;
 
-struct store *store_sync_open(const struct conf *conf, int64_t timeout_ms,
-                              struct stint_err *err)
+    if (s->c && s->calls.n > 0)
+        sync_flush(s);
+}
+
+static const struct store_ops sync_ops = {
+    .call = sync_call, .wait = sync_wait, .close = sync_close};
+
+struct store *store_sync_new(const struct conf *conf, int64_t timeout_ms,
+                             struct stint_err *err)
 {
     struct store_sync *s = calloc(1, sizeof(*s));
 
@@ -263,9 +273,18 @@ struct store *store_sync_open(const struct conf *conf, int64_t timeout_ms,
     s->base.ops = &sync_ops;
     s->conf = *conf;
     s->timeout_ms = timeout_ms > 0 ? timeout_ms : 1;
-    if (sync_connect(s, err)) {
-        free(s);
+    return &s->base;
+}
+
+struct store *store_sync_open(const struct conf *conf, int64_t timeout_ms,
+                              struct stint_err *err)
+{
+    if (conf->n_nodes > 0)
+        return store_cluster_sync_open(conf, timeout_ms, err);
+    struct store *base = store_sync_new(conf, timeout_ms, err);
+    if (base && sync_connect((struct store_sync *)base, err)) {
+        free(base);
         return NULL;
     }
-    return &s->base;
+    return base;
 }

@@ -496,7 +496,8 @@ static void store_close(struct store *base)
     sim_store_close((struct sim_store *)base);
 }
 
-static const struct store_ops sim_store_ops = {store_take, NULL, store_close};
+static const struct store_ops sim_store_ops = {.call = store_take,
+                                               .close = store_close};
 
 struct sim_store *sim_store_new(struct sim *s, struct sim_life *owner,
                                 const char *name, int64_t deadline_ms,
