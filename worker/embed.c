@@ -253,7 +253,7 @@ static void embed_on_state(int connected, const struct stint_err *why,
 {
     stint_worker *sw = arg;
     if (connected) {
-        script_load(&sw->caller, embed_on_ready, sw);
+        script_load(&sw->caller, NULL, embed_on_ready, sw);
         return;
     }
     if (sw->w.connected || why->code != STINT_UNREACHABLE)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* How a call reaches the rules. The first argument is the protocol, the second
  * the time: 0, Redis's own. A library that is missing, or another one than
- * ours, is loaded; who called meanwhile hears NOSCRIPT and calls again. */
+ * ours, is loaded; who called meanwhile hears NOSCRIPT and calls again. In a
+ * cluster each primary has a library of its own: the one that said so is looked
+ * at and loaded, and no other, which may have a newer one. */
 #include "script.h"
 
 #include <hiredis/hiredis.h>
@@ -14,10 +16,13 @@
 #include "limits.h"
 #include "lua_scripts.h"
 
+#define KEY_CAP (2 * STINT_NAME_LEN + 16)
+
 struct script_wait {
     struct script_caller *c;
     script_done_fn fn;
     void *arg;
+    char key[KEY_CAP]; /* the call's: where it went */
 };
 
 void script_caller_init(struct script_caller *c, struct store *store,
@@ -29,12 +34,26 @@ void script_caller_init(struct script_caller *c, struct store *store,
 }
 
 static struct script_wait *script_wait_new(struct script_caller *c,
-                                           script_done_fn fn, void *arg)
+                                           const char *key, script_done_fn fn,
+                                           void *arg)
 {
     struct script_wait *w = malloc(sizeof(*w));
-    if (w != NULL)
-        *w = (struct script_wait){c, fn, arg};
+    if (w != NULL) {
+        w->c = c;
+        w->fn = fn;
+        w->arg = arg;
+        snprintf(w->key, sizeof(w->key), "%s", key);
+    }
     return w;
+}
+
+static void script_base_key(const struct script_caller *c, char key[KEY_CAP],
+                            const char *group)
+{
+    if (group != NULL)
+        snprintf(key, KEY_CAP, "{%s:%s}", c->base, group);
+    else
+        snprintf(key, KEY_CAP, "{%s}", c->base);
 }
 
 static int reply_is_missing(const struct redisReply *r)
@@ -49,6 +68,9 @@ static void script_ignore(const struct redisReply *reply,
 {
     (void)reply, (void)err, (void)arg; /* the next call will tell */
 }
+
+static void script_load_at(struct script_caller *c, const char *key,
+                           script_done_fn fn, void *arg);
 
 static void script_on_reply(const struct redisReply *reply,
                             const struct stint_err *why, void *arg)
@@ -65,7 +87,7 @@ static void script_on_reply(const struct redisReply *reply,
         return;
     }
     if (reply_is_missing(reply)) {
-        script_load(w.c, script_ignore, NULL);
+        script_load_at(w.c, w.key, script_ignore, NULL);
         err_set(&err, STINT_NOSCRIPT, "%.150s", reply->str);
     } else if (reply->type == REDIS_REPLY_ERROR) {
         err_from_reply(&err, reply->str, reply->len);
@@ -78,14 +100,11 @@ static void script_on_reply(const struct redisReply *reply,
 void script_call(struct script_caller *c, enum script_id id, const char *group,
                  const struct args *args, script_done_fn fn, void *arg)
 {
-    char key[2 * STINT_NAME_LEN + 16], name[64];
+    char key[KEY_CAP], name[64];
     struct stint_err err = {0};
     struct args a;
     args_init(&a);
-    if (group != NULL)
-        snprintf(key, sizeof(key), "{%s:%s}", c->base, group);
-    else
-        snprintf(key, sizeof(key), "{%s}", c->base);
+    script_base_key(c, key, group);
     snprintf(name, sizeof(name), "stint_%s", lua_scripts[id].name);
     args_add_str(&a, c->no_functions ? "EVALSHA" : "FCALL");
     args_add_str(&a, c->no_functions ? lua_scripts[id].sha1 : name);
@@ -95,7 +114,7 @@ void script_call(struct script_caller *c, enum script_id id, const char *group,
     args_add_str(&a, "0");
     for (int i = 0; i < args->n; i++)
         args_add(&a, args->argv[i], args->len[i]);
-    struct script_wait *w = script_wait_new(c, fn, arg);
+    struct script_wait *w = script_wait_new(c, key, fn, arg);
     if (a.failed || args->failed || w == NULL) {
         free(w);
         err_set(&err, STINT_NOMEM, "out of memory");
@@ -124,7 +143,7 @@ static void script_on_loaded(const struct redisReply *reply,
         if (strncmp(reply->str, "ERR unknown command", 19) == 0 &&
             !w.c->no_functions) {
             w.c->no_functions = 1; /* Redis 6: the same rules as scripts */
-            script_load(w.c, w.fn, w.arg);
+            script_load_at(w.c, w.key, w.fn, w.arg);
             free(arg);
             return;
         }
@@ -141,7 +160,7 @@ static void script_load_library(struct script_caller *c,
 {
     const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", lua_library};
     const size_t len[] = {8, 4, 7, lua_library_len};
-    store_call(c->store, 4, argv, len, script_on_loaded, w);
+    store_call_at(c->store, w->key, 4, argv, len, script_on_loaded, w);
 }
 
 static void script_load_each(struct script_caller *c, struct script_wait *w)
@@ -150,8 +169,9 @@ static void script_load_each(struct script_caller *c, struct script_wait *w)
         const char *argv[] = {"SCRIPT", "LOAD", lua_scripts[i].text};
         const size_t len[] = {6, 4, lua_scripts[i].len};
         int last = i + 1 == lua_scripts_n;
-        store_call(c->store, 3, argv, len,
-                   last ? script_on_loaded : script_ignore, last ? w : NULL);
+        store_call_at(c->store, w->key, 3, argv, len,
+                      last ? script_on_loaded : script_ignore,
+                      last ? w : NULL);
     }
 }
 
@@ -192,17 +212,17 @@ static void script_on_version(const struct redisReply *reply,
         script_load_library(c, w);
 }
 
-void script_load(struct script_caller *c, script_done_fn fn, void *arg)
+/* FLEET_LIST tells the library's version whatever its key is. */
+static void script_load_at(struct script_caller *c, const char *key,
+                           script_done_fn fn, void *arg)
 {
     struct stint_err err = {0};
-    struct script_wait *w = script_wait_new(c, fn, arg);
+    struct script_wait *w = script_wait_new(c, key, fn, arg);
     if (w == NULL) {
         err_set(&err, STINT_NOMEM, "out of memory");
         fn(NULL, &err, arg);
         return;
     }
-    char key[STINT_NAME_LEN + 16];
-    snprintf(key, sizeof(key), "{%s}", c->base);
     const char *argv[] = {c->no_functions ? "EVALSHA" : "FCALL",
                           c->no_functions ? lua_scripts[SCRIPT_FLEET_LIST].sha1
                                           : "stint_fleet_list",
@@ -211,6 +231,20 @@ void script_load(struct script_caller *c, script_done_fn fn, void *arg)
     for (int i = 0; i < 6; i++)
         len[i] = strlen(argv[i]);
     store_call(c->store, 6, argv, len, script_on_version, w);
+}
+
+void script_load(struct script_caller *c, const char *group, script_done_fn fn,
+                 void *arg)
+{
+    char key[KEY_CAP];
+    script_base_key(c, key, group);
+    script_load_at(c, key, fn, arg);
+}
+
+int script_written_key(const struct script_caller *c, char *key, size_t cap,
+                       const char *group)
+{
+    return snprintf(key, cap, "{%s:%s}:written", c->base, group);
 }
 
 int script_wake_key(const struct script_caller *c, char *key, size_t cap,

@@ -41,8 +41,10 @@ struct script_caller {
 void script_caller_init(struct script_caller *c, struct store *store,
                         const char *name_space);
 
-/* Sees that Redis has our rules; call after each connect, before others. */
-void script_load(struct script_caller *c, script_done_fn fn, void *arg);
+/* Sees that Redis (in a cluster: the node that has the group, NULL: the fleet)
+ * has our rules; call after each connect, before others. */
+void script_load(struct script_caller *c, const char *group, script_done_fn fn,
+                 void *arg);
 
 /* `group` NULL: the fleet's base. args begin behind protocol and time, which
  * are put before them. */
@@ -60,6 +62,10 @@ int script_wake_key(const struct script_caller *c, char *key, size_t cap,
  * fleet's. Returns len. */
 int script_signal_key(const struct script_caller *c, char *key, size_t cap,
                       const char *group, const char *worker);
+/* A key that means nothing: to write it is a write in the group's slot.
+ * Returns len. */
+int script_written_key(const struct script_caller *c, char *key, size_t cap,
+                       const char *group);
 
 /* Reading replies. Out of range or of another type: "" and 0. */
 size_t reply_n(const struct redisReply *r);

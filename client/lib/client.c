@@ -222,7 +222,7 @@ static int client_connect(struct stint *s, const struct stint_options *o,
         return -1;
     script_caller_init(&s->caller, s->store, name_space);
     struct client_answer a = {0};
-    script_load(&s->caller, client_keep, &a);
+    script_load(&s->caller, NULL, client_keep, &a);
     s->store->ops->wait(s->store);
     client_reply_free(a.reply);
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Level 2 is Redis's own doing: with appendfsync always it answers when the
  * call is on its disk. Replicas are waited for with WAIT on the connection that
- * queued. A promise that Redis's settings cannot keep is refused. */
+ * queued. A promise that Redis's settings cannot keep is refused. In a cluster
+ * CONFIG GET and WAIT go to all primaries: all must be set up for it alike, and
+ * the least number of replicas counts. */
 #include "durability.h"
 
 #include <hiredis/hiredis.h>
@@ -30,11 +32,14 @@ static int setting_get(struct stint *s, const char *name, char value[64],
         return err_set(err, answer.err.code, "%s", answer.err.text);
     int known = reply_n(answer.reply) == 2;
     snprintf(value, 64, "%s", known ? reply_str(answer.reply, 1, &len) : "");
-    client_reply_free(answer.reply);
     if (!known)
-        return err_set(err, STINT_INVALID, "durability: Redis does not let us "
-                       "see its setting %s (CONFIG GET)", name);
-    return 0;
+        err_set(err, STINT_INVALID, "durability: Redis does not let us see "
+                "its setting %s (CONFIG GET)%s%.80s", name,
+                answer.reply->type == REDIS_REPLY_ERROR ? ": " : "",
+                answer.reply->type == REDIS_REPLY_ERROR ? answer.reply->str
+                                                        : "");
+    client_reply_free(answer.reply);
+    return known ? 0 : -1;
 }
 
 static int disk_check(struct stint *s, struct stint_err *err)
@@ -70,20 +75,34 @@ int durability_check(struct stint *s, const struct durability *d,
 }
 
 /* WAIT speaks of the writes of its own connection, and ours may be a new one
- * since the tasks were queued. So a write goes before it in the same flight:
- * replicas that have that have all before. */
+ * since the tasks were queued. So a write goes before it in the same flight, to
+ * where the group is: replicas that have that have all before. */
 static void write_send(struct stint *s, const char *group,
                        struct client_answer *answer)
 {
+    char key[2 * STINT_NAME_LEN + 32];
     struct args a;
+    script_written_key(&s->caller, key, sizeof(key), group);
     args_init(&a);
-    args_add_str(&a, ""); /* no worker: it names the group */
-    args_add_str(&a, "{}");
-    args_add_str(&a, "0");
-    args_add_str(&a, group);
-    script_call(&s->caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, client_keep,
-                answer);
+    args_add_str(&a, "SET");
+    args_add_str(&a, key);
+    args_add_str(&a, "1");
+    args_add_str(&a, "PX"); /* it goes by itself */
+    args_add_str(&a, "1000");
+    script_command(&s->caller, &a, client_keep, answer);
     args_close(&a);
+}
+
+/* What queued, but not confirmed, is answered with. */
+static int wait_failed(const struct client_answer *a, struct stint_err *err)
+{
+    const struct redisReply *r = a->reply;
+    int refused = r != NULL && r->type == REDIS_REPLY_ERROR;
+    if (r != NULL && !refused)
+        return 0;
+    err_set(err, STINT_UNKNOWN, "queued, but whether replicas have it is not "
+            "known: %.110s", refused ? r->str : a->err.text);
+    return -1;
 }
 
 int durability_wait(struct stint *s, const struct durability *d,
@@ -103,18 +122,12 @@ int durability_wait(struct stint *s, const struct durability *d,
     script_command(&s->caller, &a, client_keep, &answer);
     s->store->ops->wait(s->store);
     args_close(&a);
-    int known = answer.reply != NULL && written.reply != NULL;
+    int failed = wait_failed(&written, err) || wait_failed(&answer, err);
+    int64_t n = answer.reply != NULL ? answer.reply->integer : 0;
     client_reply_free(written.reply);
-    if (!known) {
-        client_reply_free(answer.reply);
-        return err_set(err, STINT_UNKNOWN, "queued, but whether replicas have "
-                       "it is not known: %.110s",
-                       written.err.code ? written.err.text : answer.err.text);
-    }
-    int64_t n = answer.reply->type == REDIS_REPLY_INTEGER
-                    ? answer.reply->integer
-                    : 0;
     client_reply_free(answer.reply);
+    if (failed)
+        return -1;
     if (n < d->replicas)
         return err_set(err, STINT_UNKNOWN, "queued, but only %d of %d "
                        "replicas have confirmed it", (int)n, d->replicas);

@@ -181,7 +181,7 @@ static void worker_on_state(int connected, const struct stint_err *why,
     if (life->dead)
         return;
     if (connected) {
-        script_load(&life->caller, worker_on_ready, life);
+        script_load(&life->caller, NULL, worker_on_ready, life);
         return;
     }
     worker_on_connected(&life->worker, 0);
