@@ -39,34 +39,15 @@ void worker_on_connected(struct worker *w, int connected)
     if (!connected) {
         w->leading = 0;
     } else {
-        w->pause_mono_ms = 0;
+        w->parents_mono_ms = 0;
         w->fleet_mono_ms = 0;
         for (int i = 0; i < w->n_groups; i++) {
             w->groups[i].has_lease = 0;
             w->groups[i].reconcile = 1;
             w->groups[i].hungry = 1;
+            w->groups[i].pause_mono_ms = 0;
         }
     }
-    w->want_tick(w->want_arg);
-}
-
-void worker_on_waker(struct worker *w, int connected)
-{
-    w->waker_connected = connected;
-    /* A marker may have been popped for us and lost with the connection. */
-    for (int i = 0; connected && i < w->n_groups; i++)
-        w->groups[i].hungry = 1;
-    w->want_tick(w->want_arg);
-}
-
-void worker_on_signals(struct worker *w, int connected)
-{
-    w->signals_connected = connected;
-    /* A signal may have been popped for us and lost with the connection. */
-    for (int i = 0; connected && i < w->n_groups; i++)
-        w->groups[i].nudged = 1;
-    if (connected)
-        w->fleet_mono_ms = 0;
     w->want_tick(w->want_arg);
 }
 
@@ -87,7 +68,7 @@ static void worker_disable(struct worker *w, int disabled)
         held_move(w, h, HELD_DONE); /* with no status: released */
     }
     if (disabled)
-        exchange_stop_waiting(w);
+        waits_stop(w);
 }
 
 void worker_command(struct worker *w, const char *verb)

@@ -35,8 +35,15 @@ struct stint_worker {
     pid_t guard;
     struct event_base *base;
     struct event *timer, *stop;
-    struct store *store, *wait_store, *signal_store;
-    struct script_caller caller, waker, signals;
+    struct store *store;
+    struct script_caller caller;
+    struct embed_wait *waits; /* owned, w.n_waits */
+};
+
+/* The connection behind one of w.waits. */
+struct embed_wait {
+    struct store *store;
+    struct script_caller caller;
 };
 
 /* ---- Making one ----------------------------------------------------------- */
@@ -235,16 +242,28 @@ static void embed_on_stop(evutil_socket_t fd, short what, void *arg)
     embed_tick(sw);
 }
 
+static void embed_ignore(const struct redisReply *reply,
+                         const struct stint_err *err, void *arg)
+{
+    (void)reply, (void)err, (void)arg; /* calls will tell */
+}
+
 static void embed_on_ready(const struct redisReply *reply,
                            const struct stint_err *err, void *arg)
 {
     stint_worker *sw = arg;
-    if (reply == NULL) {
+    /* Where the fleet is may be away, with other parts of a cluster there. */
+    int is_away = reply == NULL && sw->w.apart &&
+                  (err->code == STINT_UNREACHABLE ||
+                   err->code == STINT_UNKNOWN);
+    if (reply == NULL && !is_away) {
         log_warn(&sw->log, "Redis: %s", err->text);
         store_async_reset(sw->store);
         return;
     }
     log_info(&sw->log, "connected to Redis");
+    for (int i = 0; sw->w.apart && i < sw->w.n_groups; i++)
+        script_load(&sw->caller, sw->w.groups[i].name, embed_ignore, NULL);
     worker_on_connected(&sw->w, 1);
 }
 
@@ -252,6 +271,10 @@ static void embed_on_state(int connected, const struct stint_err *why,
                            void *arg)
 {
     stint_worker *sw = arg;
+    if (connected && why != NULL) {
+        log_warn(&sw->log, "Redis: %s (others go on)", why->text);
+        return;
+    }
     if (connected) {
         script_load(&sw->caller, NULL, embed_on_ready, sw);
         return;
@@ -266,17 +289,8 @@ static void embed_on_state(int connected, const struct stint_err *why,
 static void embed_on_wait_state(int connected, const struct stint_err *why,
                                 void *arg)
 {
-    stint_worker *sw = arg;
     (void)why;
-    worker_on_waker(&sw->w, connected);
-}
-
-static void embed_on_signal_state(int connected, const struct stint_err *why,
-                                  void *arg)
-{
-    stint_worker *sw = arg;
-    (void)why;
-    worker_on_signals(&sw->w, connected);
+    wait_on_state(arg, connected);
 }
 
 static double embed_load(void)
@@ -333,6 +347,30 @@ static struct event_base *embed_base_new(void)
     return base;
 }
 
+static int embed_wait_for(stint_worker *sw, const struct conf *conf,
+                          struct stint_err *err)
+{
+    struct worker *w = &sw->w;
+    if (waits_add(w, conf->n_nodes > 0, err) < 0)
+        return -1;
+    sw->waits = calloc((size_t)w->n_waits, sizeof(*sw->waits));
+    if (sw->waits == NULL)
+        return err_set(err, STINT_NOMEM, "out of memory");
+    for (int i = 0; i < w->n_waits; i++) {
+        struct embed_wait *ew = &sw->waits[i];
+        char key[2 * STINT_NAME_LEN + 32];
+        wait_key(&w->waits[i], &sw->caller, key, sizeof(key));
+        ew->store = store_async_open_at(conf, sw->base, WAIT_DEADLINE_MS, key,
+                                        embed_on_wait_state, &w->waits[i],
+                                        err);
+        if (ew->store == NULL)
+            return -1;
+        script_caller_init(&ew->caller, ew->store, sw->name_space);
+        w->waits[i].caller = &ew->caller;
+    }
+    return 0;
+}
+
 static int embed_open(stint_worker *sw, struct stint_err *err)
 {
     struct conf conf;
@@ -358,25 +396,15 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
     w->want_tick = embed_want_tick;
     w->want_arg = sw;
     w->caller = &sw->caller;
-    w->waker = &sw->waker;
-    w->signals = &sw->signals;
     if (embed_executors(sw, err) < 0)
         return -1;
     sw->store = store_async_open(&conf, sw->base, CALL_DEADLINE_MS,
                                  embed_on_state, sw, err);
     if (sw->store == NULL)
         return -1;
-    sw->wait_store = store_async_open(&conf, sw->base, WAIT_DEADLINE_MS,
-                                      embed_on_wait_state, sw, err);
-    if (sw->wait_store == NULL)
-        return -1;
-    sw->signal_store = store_async_open(&conf, sw->base, WAIT_DEADLINE_MS,
-                                        embed_on_signal_state, sw, err);
-    if (sw->signal_store == NULL)
-        return -1;
-    script_caller_init(&sw->signals, sw->signal_store, sw->name_space);
     script_caller_init(&sw->caller, sw->store, sw->name_space);
-    script_caller_init(&sw->waker, sw->wait_store, sw->name_space);
+    if (embed_wait_for(sw, &conf, err) < 0)
+        return -1;
     reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,
                 2 * w->heartbeat_ms, w->lease_ms, clock_mono_ms);
     w->reaper.want_tick = w->want_tick;
@@ -389,13 +417,17 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
 static void embed_close(stint_worker *sw)
 {
     struct worker *w = &sw->w;
-    if (sw->signal_store != NULL)
-        sw->signal_store->ops->close(sw->signal_store);
-    if (sw->wait_store != NULL)
-        sw->wait_store->ops->close(sw->wait_store);
+    for (int i = 0; sw->waits != NULL && i < w->n_waits; i++)
+        if (sw->waits[i].store != NULL)
+            sw->waits[i].store->ops->close(sw->waits[i].store);
     if (sw->store != NULL)
         sw->store->ops->close(sw->store);
-    sw->store = sw->wait_store = sw->signal_store = NULL;
+    free(sw->waits);
+    free(w->waits);
+    sw->store = NULL;
+    sw->waits = NULL;
+    w->waits = NULL;
+    w->n_waits = 0;
     if (w->programs != NULL)
         w->programs->ops->close(w->programs);
     /* A function that does not return keeps its thread and its task. */

@@ -16,9 +16,6 @@
 
 #include "err.h"
 
-#define BACK_OFF_MS 250
-#define WAIT_S      "30"
-
 static void exchange_saw_clock(struct worker *w, const struct redisReply *r)
 {
     w->redis_off_us = reply_i64(r, 0) - w->clock_us();
@@ -30,22 +27,25 @@ int64_t exchange_redis_ms(const struct worker *w)
     return (w->clock_us() + w->redis_off_us) / 1000;
 }
 
-/* When that moment of Redis's clock has come, and not a tick before: who asks
- * too early asks twice. */
-static int64_t exchange_mono_ms(const struct worker *w, int64_t redis_ms)
+int64_t exchange_mono_ms(const struct worker *w, int64_t redis_ms)
 {
     return (redis_ms * 1000 - w->redis_off_us + 999) / 1000;
 }
 
-static void exchange_failed(struct worker *w, const struct stint_err *err,
-                            const char *what)
+/* Only this group rests for a while: in a cluster others may be well. Before it
+ * goes on, a heartbeat brings it into step. `g` NULL: it was for the fleet. */
+static void exchange_failed(struct worker *w, struct worker_group *g,
+                            const struct stint_err *err, const char *what)
 {
     if (err->code == STINT_NOSCRIPT || err->code == STINT_UNKNOWN ||
         err->code == STINT_UNREACHABLE)
         log_debug(w->log, "%s: %s", what, err->text);
     else
         log_warn(w->log, "%s: %s", what, err->text);
-    w->pause_mono_ms = w->clock() + BACK_OFF_MS;
+    if (g != NULL) {
+        g->pause_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
+        g->reconcile = 1; /* it may have happened */
+    }
     w->want_tick(w->want_arg);
 }
 
@@ -63,9 +63,7 @@ static void exchange_on_assign(const struct redisReply *reply,
         g->flows = 0;
         if (err->code == STINT_LEASE)
             g->has_lease = 0; /* a heartbeat first */
-        else
-            g->reconcile = 1; /* it may have happened */
-        exchange_failed(w, err, "assign");
+        exchange_failed(w, g, err, "assign");
         return;
     }
     exchange_saw_clock(w, reply);
@@ -157,10 +155,8 @@ static void exchange_on_batch(const struct redisReply *reply,
     }
     if (reply_n(reply) > (size_t)b->n + 1)
         reaper_look(&w->reaper, b->group->name); /* messages, children */
-    if (reply == NULL) {
-        b->group->reconcile |= starting;
-        exchange_failed(w, err, starting ? "start" : "report");
-    }
+    if (reply == NULL)
+        exchange_failed(w, b->group, err, starting ? "start" : "report");
     free(b);
     w->want_tick(w->want_arg);
 }
@@ -251,8 +247,9 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
     size_t len;
     g->beating = g->reconciling = 0;
     if (reply == NULL) {
-        g->reconcile |= reconciled;
-        exchange_failed(w, err, "heartbeat");
+        int wanted = g->reconcile | reconciled;
+        exchange_failed(w, g, err, "heartbeat");
+        g->reconcile = wanted;
         return;
     }
     exchange_saw_clock(w, reply);
@@ -331,14 +328,25 @@ static void exchange_obey(struct worker *w, const struct redisReply *commands)
     }
 }
 
+/* The fleet's keys are at one primary of a cluster. While that is away nobody
+ * can be elected, and each worker sees to its own groups: more work, but safe,
+ * and groups at other primaries go on. */
+static void exchange_lead_alone(struct worker *w)
+{
+    w->leading = w->apart;
+    for (int i = 0; w->apart && i < w->n_groups; i++)
+        reaper_add_group(&w->reaper, w->groups[i].name,
+                         strlen(w->groups[i].name));
+}
+
 static void exchange_on_fleet(const struct redisReply *reply,
                               const struct stint_err *err, void *arg)
 {
     struct worker *w = arg;
     w->fleet_beating = 0;
     if (reply == NULL) {
-        w->leading = 0;
-        exchange_failed(w, err, "heartbeat");
+        exchange_lead_alone(w);
+        exchange_failed(w, NULL, err, "heartbeat");
         return;
     }
     int leading = reply_i64(reply, 1) == 1;
@@ -396,121 +404,6 @@ void exchange_fleet(struct worker *w, int leave)
     json_decref(o);
 }
 
-/* ---- waiting for work ----------------------------------------------------- */
-
-/* A marker was popped: of which group, and when is its work due? */
-static void exchange_on_wait(const struct redisReply *reply,
-                             const struct stint_err *err, void *arg)
-{
-    struct worker *w = arg;
-    w->waiting = 0;
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        w->waited_mono_ms = w->clock() + BACK_OFF_MS;
-        log_debug(w->log, "wait: %s", reply != NULL ? reply->str : err->text);
-    }
-    size_t len;
-    const char *key = reply_n(reply) == 3 ? reply_str(reply, 0, &len) : "";
-    for (int i = 0; i < w->n_groups && key[0] != '\0'; i++) {
-        struct worker_group *g = &w->groups[i];
-        char own[2 * STINT_NAME_LEN + 32];
-        int n = script_wake_key(w->waker, own, sizeof(own), g->name, NULL);
-        if (strncmp(key, own, (size_t)n) != 0 ||
-            (key[n] != '\0' && key[n] != ':'))
-            continue;
-        int64_t at = exchange_mono_ms(
-            w, (int64_t)strtod(reply_str(reply, 2, &len), NULL));
-        g->marker = 1;
-        if (at <= w->clock())
-            g->hungry = 1;
-        else if (at < g->due_mono_ms)
-            g->due_mono_ms = at;
-    }
-    w->want_tick(w->want_arg);
-}
-
-void exchange_wait(struct worker *w)
-{
-    char key[2 * STINT_NAME_LEN + 32];
-    char *keys[GROUPS_MAX * 4 + FUNCTIONS_MAX];
-    int n = 0;
-    struct args a;
-    args_init(&a);
-    args_add_str(&a, "BZPOPMIN");
-    for (int i = 0; i < w->n_groups; i++)
-        for (int f = w->suspects > 0 ? -1 : -2; f < w->config->n_types; f++) {
-            if (n == (int)(sizeof(keys) / sizeof(keys[0])))
-                break;
-            script_wake_key(w->waker, key, sizeof(key), w->groups[i].name,
-                            f == -2   ? "!lost"
-                            : f == -1 ? NULL
-                                      : w->config->types[f].name);
-            keys[n] = strdup(key);
-            check(keys[n] != NULL);
-            args_add_str(&a, keys[n++]);
-        }
-    args_add_str(&a, WAIT_S);
-    w->waits_apart = w->suspects > 0;
-    w->waiting = 1;
-    script_command(w->waker, &a, exchange_on_wait, w);
-    args_close(&a);
-    while (n > 0)
-        free(keys[--n]);
-}
-
-/* ---- waiting for signals: stops, commands, broadcasts ------------------- */
-
-static void exchange_on_signal(const struct redisReply *reply,
-                               const struct stint_err *err, void *arg)
-{
-    struct worker *w = arg;
-    char own[2 * STINT_NAME_LEN + 32];
-    size_t len;
-    w->listening = 0;
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        w->listened_mono_ms = w->clock() + BACK_OFF_MS;
-        log_debug(w->log, "signals: %s",
-                  reply != NULL ? reply->str : err->text);
-    }
-    const char *key = reply_n(reply) == 3 ? reply_str(reply, 0, &len) : "";
-    for (int i = 0; i < w->n_groups && key[0] != '\0'; i++) {
-        script_signal_key(w->signals, own, sizeof(own), w->groups[i].name,
-                          w->name);
-        if (strcmp(key, own) == 0)
-            w->groups[i].nudged = 1;
-    }
-    script_signal_key(w->signals, own, sizeof(own), NULL, w->name);
-    if (strcmp(key, own) == 0)
-        w->fleet_mono_ms = 0;
-    w->want_tick(w->want_arg);
-}
-
-void exchange_listen(struct worker *w)
-{
-    struct args a;
-    char *keys = calloc((size_t)w->n_groups + 1, 2 * STINT_NAME_LEN + 32);
-    check(keys != NULL);
-    args_init(&a);
-    args_add_str(&a, "BZPOPMIN");
-    for (int i = 0; i <= w->n_groups; i++) {
-        char *key = keys + (size_t)i * (2 * STINT_NAME_LEN + 32);
-        script_signal_key(w->signals, key, 2 * STINT_NAME_LEN + 32,
-                          i < w->n_groups ? w->groups[i].name : NULL, w->name);
-        args_add_str(&a, key);
-    }
-    args_add_str(&a, WAIT_S);
-    w->listening = 1;
-    script_command(w->signals, &a, exchange_on_signal, w);
-    args_close(&a);
-    free(keys);
-}
-
-/* A call that blocks could still pop the marker we are about to pass on. */
-void exchange_stop_waiting(struct worker *w)
-{
-    if (w->waiting)
-        store_async_reset(w->waker->store);
-}
-
 /* ---- drain: is anything left? -------------------------------------------- */
 
 static void exchange_on_count(const struct redisReply *reply,
@@ -520,7 +413,7 @@ static void exchange_on_count(const struct redisReply *reply,
     g->counting = 0;
     g->left = -1;
     if (reply == NULL) {
-        exchange_failed(g->worker, err, "stats");
+        exchange_failed(g->worker, g, err, "stats");
         return;
     }
     g->left = reply_i64(reply, 1) + reply_i64(reply, 4) + reply_i64(reply, 5);

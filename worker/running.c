@@ -62,7 +62,7 @@ static void exchange_on_parents(const struct redisReply *reply,
         h->ask = 1; /* all of it again */
     if (reply == NULL) {
         log_debug(w->log, "task_status: %s", err->text);
-        w->pause_mono_ms = w->clock() + 250;
+        w->parents_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
     }
     json_decref(a->names);
     free(a);

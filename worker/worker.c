@@ -177,6 +177,10 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         }
         if (g->beating)
             continue;
+        if (now_ms < g->pause_mono_ms) {
+            next = min64(next, g->pause_mono_ms);
+            continue;
+        }
         int64_t due = g->leased_mono_ms + w->heartbeat_ms;
         int wanted =
             !g->has_lease || g->reconcile || g->nudged || now_ms >= due;
@@ -302,34 +306,20 @@ static int64_t worker_tick_wait(struct worker *w, int64_t now_ms)
 {
     int room = !w->disabled && (worker_free_slots(w) > 0 ||
                                 w->held[HELD_ASSIGNED].n < w->prefetch);
-    if (w->waiting && w->waits_apart && w->suspects == 0) {
-        w->waits_apart = 0; /* now it may wait for such a task, too */
-        exchange_stop_waiting(w);
-    }
-    if (w->waiting || !w->waker_connected || !room)
-        return INT64_MAX;
-    if (now_ms < w->waited_mono_ms)
-        return w->waited_mono_ms;
-    exchange_wait(w);
-    return INT64_MAX;
-}
-
-static int64_t worker_tick_listen(struct worker *w, int64_t now_ms)
-{
-    if (w->listening || !w->signals_connected)
-        return INT64_MAX;
-    if (now_ms < w->listened_mono_ms)
-        return w->listened_mono_ms;
-    exchange_listen(w);
-    return INT64_MAX;
+    return waits_tick_work(w, now_ms, room);
 }
 
 /* Tasks that depend on others begin with their results. */
-static void worker_tick_parents(struct worker *w)
+static int64_t worker_tick_parents(struct worker *w, int64_t now_ms)
 {
-    for (struct held *h = w->held[HELD_STARTING].first; h; h = h->next)
+    for (struct held *h = w->held[HELD_STARTING].first, *next; h; h = next) {
+        next = h->next;
+        if (h->ask == 1 && now_ms < w->parents_mono_ms)
+            return w->parents_mono_ms;
         if (h->ask == 1)
             exchange_parents(w, h);
+    }
+    return INT64_MAX;
 }
 
 static int64_t worker_tick_progress(struct worker *w, int64_t now_ms)
@@ -448,7 +438,7 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
         w->fleet_mono_ms = 0; /* let people see it */
         for (int i = 0; i < w->n_groups; i++)
             w->groups[i].nudged = 1; /* broadcasts leave us out */
-        exchange_stop_waiting(w);
+        waits_stop(w);
     }
     for (struct held *h = w->held[HELD_STARTING].first, *next; h; h = next) {
         next = h->next;
@@ -503,13 +493,11 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
         next = min64(next, w->programs->ops->tick(w->programs, now_ms));
     next = min64(next, w->threads->ops->tick(w->threads, now_ms));
     worker_tick_rate(w, now_ms);
-    if (w->connected && now_ms < w->pause_mono_ms) {
-        next = min64(next, w->pause_mono_ms);
-    } else if (w->connected && w->phase != WORKER_LEAVING) {
+    if (w->connected && w->phase != WORKER_LEAVING) {
         next = min64(next, worker_tick_heartbeats(w, now_ms));
-        next = min64(next, worker_tick_listen(w, now_ms));
+        next = min64(next, waits_tick_signals(w, now_ms));
         worker_tick_reports(w);
-        worker_tick_parents(w);
+        next = min64(next, worker_tick_parents(w, now_ms));
         next = min64(next, worker_tick_progress(w, now_ms));
         if (w->phase == WORKER_ACTIVE && w->stops == 0) {
             if (!w->disabled)

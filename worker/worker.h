@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker: takes due tasks of its groups, has executors run them, reports.
  * worker.c decides (worker_tick), control.c is told from outside, exchange.c
- * and running.c talk to Redis, held.c keeps the tasks in hand, embed.c is the
+ * and running.c talk to Redis, waiting.c blocks there, held.c keeps the tasks in hand, embed.c is the
  * public face with the event loop. */
 #ifndef STINT_WORKER_WORKER_H
 #define STINT_WORKER_WORKER_H
@@ -17,7 +17,8 @@
 #include "script.h"
 #include "task.h"
 
-#define WORKER_NAME_LEN STINT_NAME_LEN
+#define WORKER_NAME_LEN    STINT_NAME_LEN
+#define WORKER_BACK_OFF_MS 250 /* after a call that failed */
 
 /* ASSIGNED: prefetched. STARTING: start is under way. RUNNING: an executor has
  * it. DONE: waits to be reported (this is the outbox). SENT: report or release
@@ -90,6 +91,22 @@ struct worker_group {
     int64_t left;            /* drain: tasks left, -1: not known */
     int64_t unknown;         /* drain: tasks of functions we do not know */
     int counting;            /* drain: stats outstanding */
+    int64_t pause_mono_ms;   /* a call failed: no heartbeat, and so nothing
+                                else, before */
+};
+
+/* A connection that blocks, for groups that can be named in one command. */
+struct worker_wait {
+    struct worker *worker;
+    struct script_caller *caller; /* borrowed */
+    int for_work;            /* 1: for markers, 0: for signals */
+    int for_fleet;           /* 1: for the fleet's signals, too */
+    int first, n;            /* the groups; n may be 0 */
+    int connected;
+    int waiting;             /* BZPOPMIN outstanding */
+    int no_suspects;         /* it leaves tasks out that were lost with a
+                                worker */
+    int64_t again_mono_ms;   /* not before (after an error) */
 };
 
 enum worker_phase { WORKER_ACTIVE, WORKER_TERMINATING, WORKER_LEAVING,
@@ -110,13 +127,10 @@ struct worker {
     int drain;
 
     struct script_caller *caller; /* commands; borrowed */
-    struct script_caller *waker;  /* blocks, for work; borrowed */
-    struct script_caller *signals; /* blocks, for stops and commands */
-    int connected, waker_connected, signals_connected;
-    int waiting;                  /* BZPOPMIN outstanding */
-    int64_t waited_mono_ms;       /* not again before (after an error) */
-    int listening;                /* the same, of signals */
-    int64_t listened_mono_ms;
+    int connected;
+    int apart;                    /* groups may be at different nodes */
+    struct worker_wait *waits;    /* owned: for work, then for signals */
+    int n_waits;
 
     struct executor *programs;    /* NULL: none configured */
     struct executor *threads;
@@ -128,7 +142,7 @@ struct worker {
     int n_spare;
     int n_held;
     int sending;                  /* reports and releases outstanding */
-    int64_t pause_mono_ms;        /* do not report or assign before */
+    int64_t parents_mono_ms;      /* do not ask for parents before */
 
     struct reaper reaper;
     int leading;
@@ -138,7 +152,6 @@ struct worker {
     int disabled;                 /* takes nothing new */
     int64_t acted;                /* number of the last command done */
     int suspects;                 /* held ones that were lost with a worker */
-    int waits_apart;              /* the outstanding wait leaves them out */
     int syncs;                    /* RUNNING ones whose output is published */
     int progressing;              /* progress outstanding */
     int max_empty_runs, empty_runs;
@@ -169,10 +182,26 @@ struct worker {
 /* control.c. Makes the groups of w->config, with their weights. Errors:
  * NOMEM. */
 int worker_add_groups(struct worker *w, struct stint_err *err);
-/* A connection is there (1; the first one: with our rules loaded) or lost. */
+/* The connection for calls is there (1, and our rules are loaded) or lost. 1
+ * again: a part of Redis was away; what each group holds is brought into
+ * step. */
 void worker_on_connected(struct worker *w, int connected);
-void worker_on_waker(struct worker *w, int connected);
-void worker_on_signals(struct worker *w, int connected);
+
+/* waiting.c. Makes w->waits for the groups there are; apart: in a cluster.
+ * Errors: NOMEM. */
+int waits_add(struct worker *w, int apart, struct stint_err *err);
+/* A key in the slot it waits in. Returns len. */
+int wait_key(const struct worker_wait *wait, const struct script_caller *c,
+             char *key, size_t cap);
+/* Its connection is there (1) or lost. */
+void wait_on_state(struct worker_wait *wait, int connected);
+/* Begin to wait where that is due; return the next deadline. */
+int64_t waits_tick_work(struct worker *w, int64_t now_ms, int has_room);
+int64_t waits_tick_signals(struct worker *w, int64_t now_ms);
+/* Nothing is waited for: a call that blocks could still pop the marker we are
+ * about to pass on. */
+void waits_stop(struct worker *w);
+
 /* worker.c. Does all that is due; returns the next deadline (mono ms). */
 int64_t worker_tick(struct worker *w, int64_t now_mono_ms);
 void worker_on_done(struct run *run, const struct run_result *result,
@@ -199,6 +228,9 @@ const char *worker_group_of(const stint_worker *sw, int i);
 /* exchange.c. The time on Redis's clock (ms since the epoch), as far as we
  * know it. */
 int64_t exchange_redis_ms(const struct worker *w);
+/* When that moment of Redis's clock has come (mono ms), and not a tick before:
+ * who asks too early asks twice. */
+int64_t exchange_mono_ms(const struct worker *w, int64_t redis_ms);
 /* One function a call. */
 void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
                      int n_prefetch);
@@ -207,9 +239,6 @@ void exchange_send(struct worker *w, struct worker_group *g, int release);
 void exchange_heartbeat(struct worker *w, struct worker_group *g,
                         int64_t now_ms, int leave);
 void exchange_fleet(struct worker *w, int leave);
-void exchange_wait(struct worker *w);
-void exchange_listen(struct worker *w);
-void exchange_stop_waiting(struct worker *w);
 void exchange_count(struct worker *w, struct worker_group *g);
 
 /* running.c: calls about runs: results of parents, output so far. */

@@ -35,7 +35,7 @@ static void worker_on_tick(struct sim *s, void *arg)
             sim_faults_return(s, life->slot, s->now_ms + 100);
         return;
     }
-    if (life->worker.n_held > 0 || !life->worker.waiting)
+    if (life->worker.n_held > 0 || !life->worker.waits[0].waiting)
         life->idle_ms = 0;
     else if (life->idle_ms == 0)
         life->idle_ms = s->now_ms;
@@ -147,10 +147,10 @@ static void worker_fill(struct sim_life *life, int incarnation)
     w->want_tick = worker_want_tick;
     w->want_arg = life;
     w->caller = &life->caller;
-    w->waker = &life->waker;
-    w->signals = &life->signals;
     struct stint_err err = {0};
-    check(worker_add_groups(w, &err) == 0);
+    check(worker_add_groups(w, &err) == 0 && waits_add(w, 0, &err) == 0);
+    w->waits[0].caller = &life->waker;
+    w->waits[1].caller = &life->signals;
     sim_executor_init(&life->programs, life, 0);
     sim_executor_init(&life->threads, life, 1);
     for (int i = 0; i < life->config.n_types; i++)
@@ -192,7 +192,7 @@ static void worker_on_wait_state(int connected, const struct stint_err *why,
 {
     struct sim_life *life = arg;
     (void)why;
-    worker_on_waker(&life->worker, connected);
+    wait_on_state(&life->worker.waits[0], connected);
 }
 
 static void worker_on_signal_state(int connected,
@@ -200,7 +200,7 @@ static void worker_on_signal_state(int connected,
 {
     struct sim_life *life = arg;
     (void)why;
-    worker_on_signals(&life->worker, connected);
+    wait_on_state(&life->worker.waits[1], connected);
 }
 
 static void worker_connect(struct sim_life *life)
@@ -264,7 +264,9 @@ void sim_worker_crash(struct sim_life *life)
             held_free(w, w->held[state].first);
     held_close(w);
     reaper_close(&w->reaper);
+    free(w->waits);
     free(w->groups);
+    w->waits = NULL;
     w->groups = NULL;
     config_close(&life->config);
 }

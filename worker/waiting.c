@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections that block until there is something to do: work (the wake-up
+ * markers of groups) or a signal (a heartbeat is wanted at once). One Redis:
+ * one connection of each kind, for all groups. A cluster: one of each kind for
+ * each group, as a command cannot name keys of several slots, and one more for
+ * the signals of the fleet. */
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "worker.h"
+
+#define WAIT_S  "30"
+#define KEY_CAP (2 * STINT_NAME_LEN + 32)
+
+int waits_add(struct worker *w, int apart, struct stint_err *err)
+{
+    int n_work = apart ? w->n_groups : 1;
+    w->apart = apart;
+    w->n_waits = 2 * n_work + apart;
+    w->waits = calloc((size_t)w->n_waits, sizeof(*w->waits));
+    if (w->waits == NULL)
+        return err_set(err, STINT_NOMEM, "out of memory");
+    for (int i = 0; i < w->n_waits; i++) {
+        struct worker_wait *wait = &w->waits[i];
+        wait->worker = w;
+        wait->for_work = i < n_work;
+        wait->for_fleet = apart ? i == 2 * n_work : i == 1;
+        if (apart && wait->for_fleet)
+            continue; /* it has no group */
+        wait->first = apart ? i % n_work : 0;
+        wait->n = apart ? 1 : w->n_groups;
+    }
+    return 0;
+}
+
+int wait_key(const struct worker_wait *wait, const struct script_caller *c,
+             char *key, size_t cap)
+{
+    const struct worker *w = wait->worker;
+    const char *group = wait->n > 0 ? w->groups[wait->first].name : NULL;
+    return wait->for_work ? script_wake_key(c, key, cap, group, NULL)
+                          : script_signal_key(c, key, cap, group, w->name);
+}
+
+void wait_on_state(struct worker_wait *wait, int connected)
+{
+    struct worker *w = wait->worker;
+    wait->connected = connected;
+    /* A marker or a signal may have been popped for us and lost with the
+     * connection. */
+    for (int i = wait->first; connected && i < wait->first + wait->n; i++) {
+        if (wait->for_work)
+            w->groups[i].hungry = 1;
+        else
+            w->groups[i].nudged = 1;
+    }
+    if (connected && wait->for_fleet)
+        w->fleet_mono_ms = 0;
+    w->want_tick(w->want_arg);
+}
+
+/* ---- Replies ------------------------------------------------------------ */
+
+/* A marker was popped: of which group, and when is its work due? */
+static void wait_hear_marker(struct worker_wait *wait, const char *key,
+                             double score)
+{
+    struct worker *w = wait->worker;
+    for (int i = wait->first; i < wait->first + wait->n; i++) {
+        struct worker_group *g = &w->groups[i];
+        char own[KEY_CAP];
+        int n = script_wake_key(wait->caller, own, sizeof(own), g->name, NULL);
+        if (strncmp(key, own, (size_t)n) != 0 ||
+            (key[n] != '\0' && key[n] != ':'))
+            continue;
+        int64_t at = exchange_mono_ms(w, (int64_t)score);
+        g->marker = 1;
+        if (at <= w->clock())
+            g->hungry = 1;
+        else if (at < g->due_mono_ms)
+            g->due_mono_ms = at;
+    }
+}
+
+static void wait_hear_signal(struct worker_wait *wait, const char *key)
+{
+    struct worker *w = wait->worker;
+    char own[KEY_CAP];
+    for (int i = wait->first; i < wait->first + wait->n; i++) {
+        script_signal_key(wait->caller, own, sizeof(own), w->groups[i].name,
+                          w->name);
+        if (strcmp(key, own) == 0)
+            w->groups[i].nudged = 1;
+    }
+    script_signal_key(wait->caller, own, sizeof(own), NULL, w->name);
+    if (strcmp(key, own) == 0)
+        w->fleet_mono_ms = 0;
+}
+
+static void wait_on_reply(const struct redisReply *reply,
+                          const struct stint_err *err, void *arg)
+{
+    struct worker_wait *wait = arg;
+    struct worker *w = wait->worker;
+    size_t len;
+    wait->waiting = 0;
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        wait->again_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
+        log_debug(w->log, "%s: %s", wait->for_work ? "wait" : "signals",
+                  reply != NULL ? reply->str : err->text);
+    }
+    if (reply_n(reply) == 3) {
+        const char *key = reply_str(reply, 0, &len);
+        if (wait->for_work)
+            wait_hear_marker(wait, key,
+                             strtod(reply_str(reply, 2, &len), NULL));
+        else
+            wait_hear_signal(wait, key);
+    }
+    w->want_tick(w->want_arg);
+}
+
+/* ---- Calls -------------------------------------------------------------- */
+
+/* Keys of one command; they live until it is sent. */
+struct keys {
+    struct args args;
+    char *at[GROUPS_MAX * 4 + FUNCTIONS_MAX];
+    int n;
+};
+
+static void keys_add(struct keys *k, const char *key)
+{
+    if (k->n == (int)(sizeof(k->at) / sizeof(k->at[0])))
+        return;
+    k->at[k->n] = strdup(key);
+    check(k->at[k->n] != NULL);
+    args_add_str(&k->args, k->at[k->n++]);
+}
+
+static void keys_add_work(struct keys *k, const struct worker_wait *wait)
+{
+    struct worker *w = wait->worker;
+    char key[KEY_CAP];
+    for (int i = wait->first; i < wait->first + wait->n; i++)
+        for (int f = w->suspects > 0 ? -1 : -2; f < w->config->n_types; f++) {
+            script_wake_key(wait->caller, key, sizeof(key), w->groups[i].name,
+                            f == -2   ? "!lost"
+                            : f == -1 ? NULL
+                                      : w->config->types[f].name);
+            keys_add(k, key);
+        }
+}
+
+static void keys_add_signals(struct keys *k, const struct worker_wait *wait)
+{
+    struct worker *w = wait->worker;
+    char key[KEY_CAP];
+    for (int i = wait->first; i < wait->first + wait->n; i++) {
+        script_signal_key(wait->caller, key, sizeof(key), w->groups[i].name,
+                          w->name);
+        keys_add(k, key);
+    }
+    if (wait->for_fleet) {
+        script_signal_key(wait->caller, key, sizeof(key), NULL, w->name);
+        keys_add(k, key);
+    }
+}
+
+static void wait_send(struct worker_wait *wait)
+{
+    struct keys k = {.n = 0};
+    args_init(&k.args);
+    args_add_str(&k.args, "BZPOPMIN");
+    if (wait->for_work)
+        keys_add_work(&k, wait);
+    else
+        keys_add_signals(&k, wait);
+    args_add_str(&k.args, WAIT_S);
+    wait->no_suspects = wait->worker->suspects > 0;
+    wait->waiting = 1;
+    script_command(wait->caller, &k.args, wait_on_reply, wait);
+    args_close(&k.args);
+    while (k.n > 0)
+        free(k.at[--k.n]);
+}
+
+static void wait_stop(struct worker_wait *wait)
+{
+    if (wait->waiting)
+        store_async_reset(wait->caller->store);
+}
+
+void waits_stop(struct worker *w)
+{
+    for (int i = 0; i < w->n_waits; i++)
+        if (w->waits[i].for_work)
+            wait_stop(&w->waits[i]);
+}
+
+/* ---- Ticks -------------------------------------------------------------- */
+
+static int64_t waits_tick(struct worker *w, int64_t now_ms, int for_work)
+{
+    int64_t next = INT64_MAX;
+    for (int i = 0; i < w->n_waits; i++) {
+        struct worker_wait *wait = &w->waits[i];
+        if (wait->for_work != for_work || wait->waiting || !wait->connected)
+            continue;
+        if (now_ms >= wait->again_mono_ms)
+            wait_send(wait);
+        else if (wait->again_mono_ms < next)
+            next = wait->again_mono_ms;
+    }
+    return next;
+}
+
+int64_t waits_tick_work(struct worker *w, int64_t now_ms, int has_room)
+{
+    for (int i = 0; i < w->n_waits; i++) {
+        struct worker_wait *wait = &w->waits[i];
+        if (wait->for_work && wait->waiting && wait->no_suspects &&
+            w->suspects == 0) {
+            wait->no_suspects = 0; /* now it may wait for such a task, too */
+            wait_stop(wait);
+        }
+    }
+    return has_room ? waits_tick(w, now_ms, 1) : INT64_MAX;
+}
+
+int64_t waits_tick_signals(struct worker *w, int64_t now_ms)
+{
+    return waits_tick(w, now_ms, 0);
+}
