@@ -1,0 +1,238 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A cluster of three primaries, and a group at each of them: all that works on
+# one Redis works there, one that is away does not stop the others, and a group
+# moves from one to another while its tasks are queued.
+. "$(dirname "$0")/lib.sh"
+
+nodes=$tmp/nodes
+cluster_start() {
+    local port
+    STINT_URL=$("$here/../../deploy/cluster" start --appendonly "$nodes" \
+        2>"$tmp/cluster.log") || fail "deploy/cluster start"
+    for port in $(ports); do
+        pids+=("$(cat "$nodes/$port/pid")")
+    done
+}
+ports() {
+    (cd "$nodes" && ls -d [0-9]*)
+}
+node() { # INDEX COMMAND...
+    local port
+    port=$(ports | sed -n "$(($1 + 1))p")
+    shift
+    redis-cli -p "$port" "$@" 2>/dev/null
+}
+node_pid() {
+    cat "$nodes/$(ports | sed -n "$(($1 + 1))p")/pid"
+}
+slot_of() { # KEY
+    node 0 CLUSTER KEYSLOT "$1"
+}
+
+cluster_start
+export STINT_URL
+ok "$STINT_URL"
+
+# group_at INDEX: the first of g1, g2... whose slot the node has
+group_at() {
+    local i=1
+    while [ $(($(slot_of "{stint:g$i}") * 3 / 16384)) -ne "$1" ]; do
+        i=$((i + 1))
+    done
+    echo "g$i"
+}
+fleet=$(($(slot_of '{stint}') * 3 / 16384))
+other=$(((fleet + 1) % 3))
+third=$(((fleet + 2) % 3))
+groups=("$(group_at 0)" "$(group_at 1)" "$(group_at 2)")
+ok "groups ${groups[*]}, the fleet is with ${groups[$fleet]}"
+
+cat >"$tmp/worker.json" <<END
+{"concurrency": 8, "tasks": {"sleep_ms": {"module": "$NOOP_MODULE"},
+ "echo": {"exec": ["sh", "-c", "echo '\"{args.0}\"' >&\$STINT_RESULT_FD"]},
+ "nap": {"exec": ["sleep", "{args.0}"]}}}
+END
+# tasks N PREFIX MS GROUP...: a line each, in turn for the groups
+tasks() {
+    local n=$1 prefix=$2 ms=$3
+    shift 3
+    seq "$n" | awk -v list="$*" -v prefix="$prefix" -v ms="$ms" '
+        BEGIN { k = split(list, g, " ") }
+        { printf "{\"function\":\"sleep_ms\",\"args\":[%d],\"id\":\"%s%d\"," \
+          "\"group_name\":\"%s\"}\n", ms, prefix, $1, g[NR % k + 1] }'
+}
+queue() { # what tasks() says, on stdin
+    "$STINT" queue-task --file - >"$tmp/ids" 2>"$tmp/queue.log" ||
+        fail "queueing: $(cat "$tmp/queue.log")"
+}
+all_done() {
+    timeout 60 "$STINT" wait - --timeout 50 <"$tmp/ids" >/dev/null \
+        2>"$tmp/wait.log" || fail "$1: $(tail -n 3 "$tmp/wait.log")"
+    ok "$1"
+}
+# done_at INDEX ID: asked of the node itself, as others may be away
+done_at() {
+    case "$(node "$1" HGET "{stint:${groups[$1]}}:state" "$2")" in
+    COMPLETED*) return 0 ;;
+    esac
+    return 1
+}
+
+# ---- What works on one Redis -------------------------------------------------
+
+tasks 900 a 0 "${groups[@]}" | queue
+equal "queued, at three primaries" 900 "$(count_status QUEUED)"
+for i in 0 1 2; do
+    equal "of them at node $i" 300 \
+        "$(node "$i" ZCARD "{stint:${groups[$i]}}:queued")"
+done
+worker one --group "${groups[0]}" --group "${groups[1]}" \
+    --group "${groups[2]}"
+one=$worker_pid
+all_done "all are done"
+equal "stats" 3 "$("$STINT" stats --json | grep -c '"completed":300')"
+equal "list of a group" 300 "$("$STINT" list --group "${groups[1]}" \
+    --limit 0 --json | grep -c .)"
+fsck_clean
+
+connections() {
+    local i sum=0
+    for i in 0 1 2; do
+        sum=$((sum + $(node "$i" CLIENT LIST | grep -c ' name=stint ')))
+    done
+    echo "$sum"
+}
+has_ten_connections() {
+    [ "$(connections)" -eq 10 ]
+}
+until_true 5 "3 connections for calls, 2 for each group, 1 for the fleet" \
+    has_ten_connections
+
+"$STINT" queue-task echo --id parent --group-name "${groups[0]}" \
+    --args '["hi"]' --start-time +1s >/dev/null || fail "parent"
+"$STINT" queue-task sleep_ms --id child --group-name "${groups[1]}" \
+    --args '[1]' --depends-on "${groups[0]}/parent" >/dev/null || fail "child"
+exits "a child waits for its parent elsewhere" 0 \
+    "$STINT" wait child --timeout 20
+equal "which is done" COMPLETED "$(field status parent)"
+
+"$STINT" queue-task nap --id long --group-name "${groups[2]}" --args '[60]' \
+    >/dev/null || fail "long"
+until_true 10 "it runs" has_status RUNNING long
+"$STINT" stop-task long >/dev/null || fail "stop-task"
+until_true 3 "a running task is stopped" has_status STOPPED long
+
+for i in 0 1 2; do
+    "$STINT" queue-task sleep_ms --id "later$i" --args '[1]' \
+        --group-name "${groups[$i]}" --start-time "+$((i + 1))s" >/dev/null ||
+        fail "later"
+done
+exits "scheduled tasks wake an idle worker" 0 \
+    "$STINT" wait later0 later1 later2 --timeout 5
+
+is_disabled() {
+    "$STINT" workers | grep -q DISABLED
+}
+is_enabled() {
+    ! is_disabled
+}
+"$STINT" disable --worker one >/dev/null || fail "disable"
+until_true 2 "a command is heard at once" is_disabled
+"$STINT" resume --worker one >/dev/null || fail "resume"
+until_true 2 "and the next" is_enabled
+
+exits "level 2 needs all primaries" 2 "$STINT" queue-task nap --durability 2
+node 1 CONFIG SET appendfsync always >/dev/null
+exits "also one that differs" 2 "$STINT" queue-task nap --durability 2
+contains "and says so" "not set up alike" "$errout"
+for i in 0 2; do
+    node "$i" CONFIG SET appendfsync always >/dev/null
+done
+exits "level 2" 0 "$STINT" queue-task sleep_ms --args '[1]' --durability 2 \
+    --group-name "${groups[0]}" --id durable
+exits "replicas that are not there" 3 "$STINT" queue-task sleep_ms \
+    --args '[1]' --durability replicas=1 --group-name "${groups[0]}"
+contains "how many have it" "0 of 1 replicas" "$errout"
+
+# ---- A group moves -----------------------------------------------------------
+
+slot_to() { # SLOT FROM TO: as redis-cli --cluster reshard does it
+    local i key id=()
+    for i in 0 1 2; do
+        id+=("$(node "$i" CLUSTER MYID)")
+    done
+    node "$3" CLUSTER SETSLOT "$1" IMPORTING "${id[$2]}" >/dev/null
+    node "$2" CLUSTER SETSLOT "$1" MIGRATING "${id[$3]}" >/dev/null
+    sleep 0.5 # the worker is refused meanwhile, and so are clients
+    for key in $(node "$2" CLUSTER GETKEYSINSLOT "$1" 1000); do
+        node "$2" MIGRATE 127.0.0.1 "$(ports | sed -n "$(($3 + 1))p")" "$key" \
+            0 5000 >/dev/null
+        sleep 0.05
+    done
+    node "$3" CLUSTER SETSLOT "$1" NODE "${id[$3]}" >/dev/null
+    for i in 0 1 2; do
+        node "$i" CLUSTER SETSLOT "$1" NODE "${id[$3]}" >/dev/null
+    done
+}
+moving=${groups[$third]}
+slot=$(slot_of "{stint:$moving}")
+tasks 400 m 20 "$moving" "${groups[$other]}" | queue
+slot_to "$slot" "$third" "$other" &
+mover=$!
+"$STINT" queue-task sleep_ms --args '[1]' --id meanwhile \
+    --group-name "$moving" >/dev/null || fail "queueing while it moves"
+ok "queueing waits until it has moved"
+wait "$mover"
+all_done "a group moves while its tasks run"
+equal "all its keys have moved" 0 "$(node "$third" CLUSTER COUNTKEYSINSLOT \
+    "$slot")"
+equal "none ran twice" 0 "$("$STINT" list --group "$moving" --limit 0 --json |
+    grep -c '"times_run":[2-9]')"
+fsck_clean
+slot_to "$slot" "$other" "$third"
+"$STINT" queue-task sleep_ms --args '[1]' --id back --group-name "$moving" \
+    >/dev/null || fail "back"
+exits "and moves back" 0 "$STINT" wait back --timeout 10
+
+# ---- A primary is away -------------------------------------------------------
+
+tasks 200 k 20 "${groups[@]}" | queue
+sleep 0.3
+kill_pid=$(node_pid "$third")
+kill -KILL "$kill_pid" || fail "no such node"
+until_true 5 "a primary is killed" gone "$kill_pid"
+"$STINT" queue-task sleep_ms --id alive --args '[1]' \
+    --group-name "${groups[$other]}" >/dev/null || fail "queueing elsewhere"
+until_true 5 "the others go on" done_at "$other" alive
+cluster_start
+all_done "it is back, and all are done"
+fsck_clean
+
+# The fleet's: nobody can be elected, and yet what is due begins.
+"$STINT" queue-task sleep_ms --id due --args '[1]' --start-time +3s \
+    --group-name "${groups[$other]}" >/dev/null || fail "due"
+fleet_pid=$(node_pid "$fleet")
+kill -STOP "$fleet_pid"
+until_true 10 "the fleet's primary hangs, another group goes on" \
+    done_at "$other" due
+kill -CONT "$fleet_pid"
+tasks 90 z 1 "${groups[@]}" | queue
+all_done "it is there again"
+kill -0 "$one" || fail "the worker has died"
+ok "it was one worker all the time"
+
+kill -TERM "$one"
+ended "$one" 20
+equal "it leaves in peace" 0 "$ended_status"
+worker two --group "${groups[0]}" --drain
+ended "$worker_pid" 20
+equal "drained" 0 "$ended_status"
+fsck_clean
+
+# ---- No cluster --------------------------------------------------------------
+
+exits "nobody there" 3 "$STINT" stats --url redis+cluster://127.0.0.1:1
+"$here/../../deploy/cluster" stop "$nodes" || fail "deploy/cluster stop"
+ok "the cluster is stopped"
+passed
