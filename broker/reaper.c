@@ -30,6 +30,7 @@ struct reaper_group {
     enum script_id doing; /* of the outstanding one */
     int due;              /* duties still to do, a set of enum duty */
     int64_t fire_mono_ms; /* no DUTY_FIRE before */
+    struct reaper_clock clock; /* if groups are apart */
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,
@@ -57,20 +58,35 @@ void reaper_add_group(struct reaper *r, const char *name, size_t len)
     r->n_groups++;
 }
 
+static struct reaper_clock *reaper_clock_find(struct reaper *r,
+                                              const char *group)
+{
+    if (!r->apart)
+        return &r->clock_of_all;
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
+        if (strcmp(g->name, group) == 0)
+            return &g->clock;
+    return NULL; /* not looked after yet */
+}
+
 /* Redis's clock against ours: after a jump nobody's lease has ended until all
  * had the time to renew it. */
-void reaper_saw_clock(struct reaper *r, int64_t redis_us, int64_t now_ms)
+void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
+                      int64_t now_ms)
 {
-    if (r->mono_ms != 0) {
-        int64_t jump = (redis_us - r->redis_us) / 1000 - (now_ms - r->mono_ms);
+    struct reaper_clock *c = reaper_clock_find(r, group);
+    if (c == NULL)
+        return;
+    if (c->mono_ms != 0) {
+        int64_t jump = (redis_us - c->redis_us) / 1000 - (now_ms - c->mono_ms);
         if (jump > r->lease_ms / 2 || jump < -r->lease_ms / 2) {
             log_warn(r->log, "Redis's clock jumped by %" PRId64 " ms: nobody "
                      "is held for lost for %" PRId64 " ms", jump, r->lease_ms);
             r->hold_until_mono_ms = now_ms + r->lease_ms;
         }
     }
-    r->redis_us = redis_us;
-    r->mono_ms = now_ms;
+    c->redis_us = redis_us;
+    c->mono_ms = now_ms;
 }
 
 static void reaper_next(struct reaper_group *g, int64_t now_ms);
@@ -286,7 +302,7 @@ static void reaper_on_wake(const struct redisReply *reply,
         return;
     }
     int64_t redis_us = reply_i64(reply, 0), redis_ms = redis_us / 1000;
-    reaper_saw_clock(r, redis_us, now_ms);
+    reaper_saw_clock(r, g->name, redis_us, now_ms);
     g->due = 0;
     int64_t wait_ms = r->period_ms;
     for (size_t i = 1; i <= 4; i++) {

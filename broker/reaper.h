@@ -15,6 +15,11 @@
 
 struct reaper_group;
 
+/* A clock of Redis's against ours. */
+struct reaper_clock {
+    int64_t redis_us, mono_ms; /* last seen together; 0: never */
+};
+
 struct reaper {
     struct script_caller *caller; /* borrowed */
     const struct log *log;        /* borrowed */
@@ -23,7 +28,9 @@ struct reaper {
     int64_t lease_ms;             /* the longest lease, for the clock guard */
     struct reaper_group *groups;  /* owned list */
     int n_groups;
-    int64_t redis_us, mono_ms;    /* last seen together; 0: never */
+    int apart;                    /* groups are at nodes with clocks of their
+                                     own */
+    struct reaper_clock clock_of_all; /* unless they are apart */
     int64_t hold_until_mono_ms;   /* Redis's clock jumped: no recover before */
     int64_t (*clock)(void);       /* mono ms, for replies */
     void (*want_tick)(void *arg); /* after replies: tick soon; or NULL */
@@ -39,9 +46,10 @@ void reaper_add_group(struct reaper *r, const char *name, size_t len);
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms);
 /* Looks at a group now, leading or not: somebody's lease has ended there. */
 void reaper_look(struct reaper *r, const char *group);
-/* Each reply of Redis tells its time: a jump of its clock against ours must
- * not let all leases end in a heap. */
-void reaper_saw_clock(struct reaper *r, int64_t redis_us, int64_t now_mono_ms);
+/* Each reply about a group tells Redis's time: a jump of its clock against ours
+ * must not let all leases end in a heap. */
+void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
+                      int64_t now_mono_ms);
 /* Only when no call is outstanding. */
 void reaper_close(struct reaper *r);
 

@@ -242,6 +242,14 @@ static void embed_on_stop(evutil_socket_t fd, short what, void *arg)
     embed_tick(sw);
 }
 
+/* A primary is lost or back. Where another took its place, those that block
+ * would notice late: they hear nothing for long in any case. */
+static void embed_look_anew(stint_worker *sw)
+{
+    for (int i = 0; i < sw->w.n_waits; i++)
+        store_async_refresh(sw->waits[i].store);
+}
+
 static void embed_ignore(const struct redisReply *reply,
                          const struct stint_err *err, void *arg)
 {
@@ -264,6 +272,7 @@ static void embed_on_ready(const struct redisReply *reply,
     log_info(&sw->log, "connected to Redis");
     for (int i = 0; sw->w.apart && i < sw->w.n_groups; i++)
         script_load(&sw->caller, sw->w.groups[i].name, embed_ignore, NULL);
+    embed_look_anew(sw);
     worker_on_connected(&sw->w, 1);
 }
 
@@ -273,6 +282,7 @@ static void embed_on_state(int connected, const struct stint_err *why,
     stint_worker *sw = arg;
     if (connected && why != NULL) {
         log_warn(&sw->log, "Redis: %s (others go on)", why->text);
+        embed_look_anew(sw);
         return;
     }
     if (connected) {
@@ -409,6 +419,7 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
                 2 * w->heartbeat_ms, w->lease_ms, clock_mono_ms);
     w->reaper.want_tick = w->want_tick;
     w->reaper.want_arg = w->want_arg;
+    w->reaper.apart = w->apart;
     log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
              sw->config.concurrency, conf.shown);
     return 0;

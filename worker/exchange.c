@@ -16,10 +16,12 @@
 
 #include "err.h"
 
-static void exchange_saw_clock(struct worker *w, const struct redisReply *r)
+static void exchange_saw_clock(struct worker *w, struct worker_group *g,
+                               const struct redisReply *r)
 {
-    w->redis_off_us = reply_i64(r, 0) - w->clock_us();
-    reaper_saw_clock(&w->reaper, reply_i64(r, 0), w->clock());
+    g->redis_off_us = reply_i64(r, 0) - w->clock_us();
+    w->redis_off_us = g->redis_off_us;
+    reaper_saw_clock(&w->reaper, g->name, reply_i64(r, 0), w->clock());
 }
 
 int64_t exchange_redis_ms(const struct worker *w)
@@ -27,9 +29,9 @@ int64_t exchange_redis_ms(const struct worker *w)
     return (w->clock_us() + w->redis_off_us) / 1000;
 }
 
-int64_t exchange_mono_ms(const struct worker *w, int64_t redis_ms)
+int64_t exchange_mono_ms(const struct worker_group *g, int64_t redis_ms)
 {
-    return (redis_ms * 1000 - w->redis_off_us + 999) / 1000;
+    return (redis_ms * 1000 - g->redis_off_us + 999) / 1000;
 }
 
 /* Only this group rests for a while: in a cluster others may be well. Before it
@@ -66,10 +68,10 @@ static void exchange_on_assign(const struct redisReply *reply,
         exchange_failed(w, g, err, "assign");
         return;
     }
-    exchange_saw_clock(w, reply);
+    exchange_saw_clock(w, g, reply);
     int64_t due_ms = reply_i64(reply, 1);
     int64_t due_mono_ms =
-        due_ms > 0 ? exchange_mono_ms(w, due_ms) : INT64_MAX;
+        due_ms > 0 ? exchange_mono_ms(g, due_ms) : INT64_MAX;
     /* A marker that came meanwhile may know of more than this reply does. */
     if (!g->marker || due_mono_ms < g->due_mono_ms)
         g->due_mono_ms = due_mono_ms;
@@ -141,7 +143,7 @@ static void exchange_on_batch(const struct redisReply *reply,
     w->sending--;
     b->group->sending--;
     if (reply != NULL)
-        exchange_saw_clock(w, reply);
+        exchange_saw_clock(w, b->group, reply);
     for (int i = 0; i < b->n; i++) {
         struct held *h = b->held[i];
         size_t len;
@@ -252,7 +254,7 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         g->reconcile = wanted;
         return;
     }
-    exchange_saw_clock(w, reply);
+    exchange_saw_clock(w, g, reply);
     g->leased_mono_ms = g->sent_mono_ms;
     if (strcmp(reply_str(reply, 1, &len), "NEW") == 0 && !reconciled &&
         w->n_held > 0)

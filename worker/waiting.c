@@ -75,9 +75,9 @@ static void wait_hear_marker(struct worker_wait *wait, const char *key,
         if (strncmp(key, own, (size_t)n) != 0 ||
             (key[n] != '\0' && key[n] != ':'))
             continue;
-        int64_t at = exchange_mono_ms(w, (int64_t)score);
+        int64_t at = exchange_mono_ms(g, (int64_t)score);
         g->marker = 1;
-        if (at <= w->clock())
+        if (at <= w->clock() || g->redis_off_us == 0)
             g->hungry = 1;
         else if (at < g->due_mono_ms)
             g->due_mono_ms = at;

@@ -91,6 +91,8 @@ struct worker_group {
     int64_t left;            /* drain: tasks left, -1: not known */
     int64_t unknown;         /* drain: tasks of functions we do not know */
     int counting;            /* drain: stats outstanding */
+    int64_t redis_off_us;    /* its Redis's clock - mono, last seen, a little
+                                less by the way of the reply; 0: never */
     int64_t pause_mono_ms;   /* a call failed: no heartbeat, and so nothing
                                 else, before */
 };
@@ -166,8 +168,7 @@ struct worker {
     int64_t count_mono_ms;        /* drain: count again */
     int passed_on;                /* markers given to others */
 
-    int64_t redis_off_us;         /* Redis's clock - mono, last seen; a little
-                                     less, by the way of the reply */
+    int64_t redis_off_us;         /* the same, of whichever was heard last */
     int ahead;                    /* tasks taken beyond the slots, for C
                                      functions that take microseconds */
     int64_t rate_mono_ms;         /* window in which ended runs are counted */
@@ -228,9 +229,9 @@ const char *worker_group_of(const stint_worker *sw, int i);
 /* exchange.c. The time on Redis's clock (ms since the epoch), as far as we
  * know it. */
 int64_t exchange_redis_ms(const struct worker *w);
-/* When that moment of Redis's clock has come (mono ms), and not a tick before:
- * who asks too early asks twice. */
-int64_t exchange_mono_ms(const struct worker *w, int64_t redis_ms);
+/* When that moment of the clock of the group's Redis has come (mono ms), and
+ * not a tick before: who asks too early asks twice. */
+int64_t exchange_mono_ms(const struct worker_group *g, int64_t redis_ms);
 /* One function a call. */
 void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
                      int n_prefetch);

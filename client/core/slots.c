@@ -5,9 +5,12 @@
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
+
+#define NODES_STEP 8 /* room grows by so many */
 
 /* CRC-16/XMODEM, as the cluster specification has it. Bit by bit: hash tags
  * are short. */
@@ -38,8 +41,15 @@ unsigned slots_of_key(const char *key, size_t len)
 void slots_init(struct slots *s)
 {
     s->n_nodes = 0;
+    s->nodes = NULL;
     for (int i = 0; i < SLOTS_N; i++)
         s->owner[i] = SLOTS_NOBODY;
+}
+
+void slots_close(struct slots *s)
+{
+    free(s->nodes);
+    slots_init(s);
 }
 
 int slots_find(const struct slots *s, const char *host, int port)
@@ -56,6 +66,13 @@ static int slots_add(struct slots *s, const struct conf_node *node)
     int i = slots_find(s, node->host, node->port);
     if (i >= 0 || s->n_nodes == SLOTS_NODES_MAX)
         return i;
+    if (s->n_nodes % NODES_STEP == 0) {
+        size_t n = (size_t)s->n_nodes + NODES_STEP;
+        struct conf_node *more = realloc(s->nodes, n * sizeof(*more));
+        if (more == NULL)
+            return -1;
+        s->nodes = more;
+    }
     s->nodes[s->n_nodes] = *node;
     return s->n_nodes++;
 }
@@ -112,7 +129,6 @@ static int slots_read_range(struct slots *s, const struct redisReply *r,
 int slots_parse(struct slots *s, const struct redisReply *reply,
                 const char *asked_host, struct stint_err *err)
 {
-    slots_init(s);
     if (!slots_is(reply, REDIS_REPLY_ARRAY) || reply->elements > SLOTS_N)
         return err_set(err, STINT_PROTOCOL,
                        "a map of the cluster that makes no sense");

@@ -19,7 +19,7 @@ struct redisReply;
 
 struct slots {
     int n_nodes;
-    struct conf_node nodes[SLOTS_NODES_MAX]; /* primaries, by address */
+    struct conf_node *nodes; /* primaries, by address; owned */
     uint16_t owner[SLOTS_N]; /* index of nodes, or SLOTS_NOBODY */
 };
 
@@ -29,10 +29,12 @@ unsigned slots_of_key(const char *key, size_t len);
 
 /* An empty map: no nodes. */
 void slots_init(struct slots *s);
+void slots_close(struct slots *s); /* empty again */
 
-/* Fills the map from the reply of CLUSTER SLOTS. A node without an address is
- * at the host that was asked. Replicas are left out. Errors (the map is then
- * undefined): PROTOCOL: this is no such reply; TOO_BIG: too many primaries. */
+/* Fills an empty map from the reply of CLUSTER SLOTS. A node without an address
+ * is at the host that was asked. Replicas are left out. Errors (the map then
+ * has a part of it): PROTOCOL: this is no such reply; TOO_BIG: too many
+ * primaries. */
 int slots_parse(struct slots *s, const struct redisReply *reply,
                 const char *asked_host, struct stint_err *err);
 
@@ -44,7 +46,8 @@ int slots_find(const struct slots *s, const char *host, int port);
 int slots_read_redirect(const char *text, size_t len, unsigned *slot,
                         struct conf_node *to);
 
-/* The slot is at `to` now, which may be a new node. -1: too many nodes. */
+/* The slot is at `to` now, which may be a new node. -1: too many nodes, or no
+ * memory. */
 int slots_move(struct slots *s, unsigned slot, const struct conf_node *to);
 
 #endif

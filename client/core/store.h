@@ -103,5 +103,8 @@ struct store *store_async_open_at(const struct conf *conf,
                                   struct stint_err *err);
 /* Drops the connection now (outstanding calls: UNKNOWN) and connects anew. */
 void store_async_reset(struct store *s);
+/* In a cluster: asks for the map soon. For those who know that it has changed
+ * better than this store, on which nothing is going on. */
+void store_async_refresh(struct store *s);
 
 #endif

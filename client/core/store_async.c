@@ -407,7 +407,8 @@ static void async_connect(struct store_async *s)
                             s);
     check(s->readable && s->writable);
     event_add(s->writable, NULL);
-    timer_set(s, CALL_DEADLINE_MS);
+    timer_set(s, s->deadline_ms > 0 && s->deadline_ms < CALL_DEADLINE_MS
+                     ? s->deadline_ms : CALL_DEADLINE_MS);
 }
 
 /* The oldest call is late: what has come meanwhile is read first, in case it

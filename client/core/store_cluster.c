@@ -122,12 +122,13 @@ void cluster_close_nodes(struct cluster *c)
 {
     for (int i = 0; i < SLOTS_NODES_MAX; i++)
         cluster_node_leave(c, i);
-    slots_init(&c->slots);
+    slots_close(&c->slots);
     cluster_sweep(c);
 }
 
 void cluster_free(struct cluster *c)
 {
+    slots_close(&c->slots);
     calls_close(&c->failed);
     free(c);
 }
@@ -141,8 +142,8 @@ void cluster_ask(struct store *node, store_reply_fn fn, void *arg)
     store_call(node, 2, argv, len, fn, arg);
 }
 
-/* Connections of nodes that both maps have are kept. */
-static void cluster_adopt(struct cluster *c, const struct slots *fresh)
+/* Takes the map. Connections of nodes that both maps have are kept. */
+static void cluster_adopt_take(struct cluster *c, struct slots *fresh)
 {
     struct cluster_node *kept[SLOTS_NODES_MAX] = {0};
     for (int i = 0; i < c->slots.n_nodes; i++) {
@@ -154,7 +155,9 @@ static void cluster_adopt(struct cluster *c, const struct slots *fresh)
             cluster_node_leave(c, i);
     }
     memcpy(c->nodes, kept, sizeof(kept));
+    slots_close(&c->slots);
     c->slots = *fresh;
+    slots_init(fresh);
 }
 
 int cluster_learn(struct cluster *c, const struct redisReply *reply,
@@ -170,12 +173,14 @@ int cluster_learn(struct cluster *c, const struct redisReply *reply,
     struct slots *fresh = malloc(sizeof(*fresh));
     if (fresh == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
+    slots_init(fresh);
     int rc = slots_parse(fresh, reply, asked_host, err);
     if (rc == 0 && fresh->n_nodes == 0)
         rc = err_set(err, STINT_UNREACHABLE, "the cluster at %.100s has given "
                      "its slots to nobody yet", c->conf.shown);
     if (rc == 0)
-        cluster_adopt(c, fresh);
+        cluster_adopt_take(c, fresh);
+    slots_close(fresh);
     free(fresh);
     return rc;
 }

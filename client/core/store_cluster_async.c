@@ -163,6 +163,15 @@ static void async_on_asker(int connected, const struct stint_err *why,
         async_ask_failed(s, why);
 }
 
+/* A node we are connected to, unless that has just disappointed us. */
+static void async_choose(struct cluster_async *s)
+{
+    cluster_candidate(&s->c, s->candidate, &s->at);
+    for (int i = 0; i < s->c.slots.n_nodes && s->n_failed == 0; i++)
+        if (s->c.nodes[i] != NULL && s->c.nodes[i]->is_up)
+            s->at = s->c.nodes[i]->at;
+}
+
 static void async_on_ask(evutil_socket_t fd, short what, void *arg)
 {
     struct cluster_async *s = arg;
@@ -170,7 +179,7 @@ static void async_on_ask(evutil_socket_t fd, short what, void *arg)
     struct conf conf;
     (void)fd, (void)what;
     s->asked_ms = clock_mono_ms();
-    cluster_candidate(&s->c, s->candidate, &s->at);
+    async_choose(s);
     conf_of_node(&conf, &s->c.conf, &s->at);
     s->asker = store_async_open(&conf, s->events, ASK_DEADLINE_MS,
                                 async_on_asker, s, &why);
@@ -244,6 +253,12 @@ void store_cluster_async_reset(struct store *base)
     for (int i = 0; i < c->slots.n_nodes; i++)
         if (c->nodes[i] != NULL)
             store_async_reset(c->nodes[i]->store);
+}
+
+void store_async_refresh(struct store *base)
+{
+    if (base->ops->call_at != NULL)
+        async_refresh((struct cluster *)base);
 }
 
 static void async_close(struct store *base)

@@ -92,6 +92,7 @@ static void nodes_tag(struct nodes *n)
     struct stint_err err = {0};
     struct slots *map = malloc(sizeof(*map));
     redisReply *r = node_do(n, 0, "CLUSTER SLOTS");
+    slots_init(map);
     assert_int_equal(slots_parse(map, r, "127.0.0.1", &err), 0);
     freeReplyObject(r);
     for (int i = 0; i < N_NODES; i++)
@@ -102,6 +103,7 @@ static void nodes_tag(struct nodes *n)
             if (map->nodes[owner].port == n->port[i])
                 memcpy(n->tag[i], tag, sizeof(tag));
         }
+    slots_close(map);
     free(map);
 }
 

@@ -53,6 +53,7 @@ static int parse(struct slots *s, const char *text, struct stint_err *err)
 {
     redisReply *r = read_reply(text);
     memset(err, 0, sizeof(*err));
+    slots_close(s);
     int rc = slots_parse(s, r, "asked", err);
     freeReplyObject(r);
     return rc;
@@ -72,6 +73,7 @@ static void test_map(void **state)
     struct stint_err err;
 
     (void)state;
+    slots_init(s);
     assert_int_equal(parse(s, map, &err), 0);
     assert_int_equal(s->n_nodes, 3);
     assert_string_equal(s->nodes[s->owner[0]].host, "127.0.0.1");
@@ -89,6 +91,7 @@ static void test_map(void **state)
     assert_int_equal(s->owner[3], SLOTS_NOBODY);
     assert_int_equal(parse(s, "*0\r\n", &err), 0);
     assert_int_equal(s->n_nodes, 0);
+    slots_close(s);
     free(s);
 }
 
@@ -109,10 +112,12 @@ static void test_map_refused(void **state)
     struct stint_err err;
 
     (void)state;
+    slots_init(s);
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
         assert_int_equal(parse(s, maps[i], &err), -1);
         assert_int_equal(err.code, STINT_PROTOCOL);
     }
+    slots_close(s);
     free(s);
 }
 
@@ -133,6 +138,7 @@ static void test_too_many_nodes(void **state)
     node.port = 7;
     assert_int_equal(slots_move(s, 0, &node), 0);
     assert_int_equal(s->owner[0], 6);
+    slots_close(s);
     free(s);
 }
 
