@@ -288,9 +288,10 @@ static void test_call_at(void **state)
 {
     struct nodes *n = *state;
     struct store *s = open_sync(n);
-    const char *argv[] = {"FUNCTION", "LOAD", "REPLACE",
-                          "#!lua name=at\nredis.register_function('at', "
-                          "function() return 1 end)"};
+    static const char library[] =
+        "#!lua name=at\n"
+        "redis.register_function('at', function() return 1 end)";
+    const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", library};
     struct seen seen = {0};
     store_call_at(s, n->tag[1], 4, argv, NULL, seen_reply, &seen);
     s->ops->wait(s);
