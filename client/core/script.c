@@ -63,6 +63,14 @@ static int reply_is_missing(const struct redisReply *r)
             strncmp(r->str, "ERR Function not found", 22) == 0);
 }
 
+/* A store of a cluster sees to it; this one is none. */
+static int reply_is_moved(const struct redisReply *r)
+{
+    return r->type == REDIS_REPLY_ERROR &&
+           (strncmp(r->str, "MOVED ", 6) == 0 ||
+            strncmp(r->str, "ASK ", 4) == 0);
+}
+
 static void script_ignore(const struct redisReply *reply,
                           const struct stint_err *err, void *arg)
 {
@@ -89,6 +97,9 @@ static void script_on_reply(const struct redisReply *reply,
     if (reply_is_missing(reply)) {
         script_load_at(w.c, w.key, script_ignore, NULL);
         err_set(&err, STINT_NOSCRIPT, "%.150s", reply->str);
+    } else if (reply_is_moved(reply)) {
+        err_set(&err, STINT_INVALID, "this Redis is a node of a cluster: use "
+                "redis+cluster:// instead of redis://");
     } else if (reply->type == REDIS_REPLY_ERROR) {
         err_from_reply(&err, reply->str, reply->len);
     } else {

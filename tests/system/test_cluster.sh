@@ -225,6 +225,24 @@ ok "it was one worker all the time"
 kill -TERM "$one"
 ended "$one" 20
 equal "it leaves in peace" 0 "$ended_status"
+
+# Away from the start.
+kill_pid=$(node_pid "$fleet")
+kill -KILL "$kill_pid" || fail "no such node"
+until_true 5 "the fleet's primary is killed" gone "$kill_pid"
+node "$other" FUNCTION FLUSH >/dev/null
+worker late --group "${groups[0]}" --group "${groups[1]}" \
+    --group "${groups[2]}"
+has_lease() {
+    node "$other" ZRANGE "{stint:${groups[$other]}}:workers" 0 -1 |
+        grep -q '^late\.'
+}
+until_true 10 "a worker begins all the same, and loads the rules" has_lease
+cluster_start
+tasks 90 y 1 "${groups[@]}" | queue
+all_done "and takes from all when it is back"
+kill -TERM "$worker_pid"
+ended "$worker_pid" 20
 worker two --group "${groups[0]}" --drain
 ended "$worker_pid" 20
 equal "drained" 0 "$ended_status"
@@ -232,6 +250,9 @@ fsck_clean
 
 # ---- No cluster --------------------------------------------------------------
 
+exits "as if it were one Redis" 2 "$STINT" queue-task nap \
+    --group-name "${groups[0]}" --url "redis://127.0.0.1:$(ports | tail -n 1)"
+contains "what to use" "use redis+cluster://" "$errout"
 exits "nobody there" 3 "$STINT" stats --url redis+cluster://127.0.0.1:1
 "$here/../../deploy/cluster" stop "$nodes" || fail "deploy/cluster stop"
 ok "the cluster is stopped"
