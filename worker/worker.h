@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker: takes due tasks of its groups, has executors run them, reports.
  * worker.c decides (worker_tick), control.c is told from outside, exchange.c
- * and running.c talk to Redis, waiting.c blocks there, held.c keeps the tasks in hand, embed.c is the
- * public face with the event loop. */
+ * and running.c talk to Redis, waiting.c blocks there, held.c keeps the tasks
+ * in hand, embed.c is the public face with the event loop. */
 #ifndef STINT_WORKER_WORKER_H
 #define STINT_WORKER_WORKER_H
 

@@ -52,8 +52,8 @@ static struct command command_find(int argc, const char *const *argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcasecmp(commands[i].name, argv[0]) == 0)
             c = commands[i];
-    if (c.key >= argc)
-        c.key = 0;
+    if (c.key >= argc || (c.key == 3 && strcmp(argv[2], "0") == 0))
+        c.key = 0; /* or it says that it has none */
     return c;
 }
 

@@ -225,6 +225,10 @@ static int client_connect(struct stint *s, const struct stint_options *o,
     script_load(&s->caller, NULL, client_keep, &a);
     s->store->ops->wait(s->store);
     client_reply_free(a.reply);
+    /* Of a cluster what the fleet is with may be away, and others not. */
+    if (conf.n_nodes > 0 && (a.err.code == STINT_UNREACHABLE ||
+                             a.err.code == STINT_UNKNOWN))
+        return 0;
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
 }
 

@@ -238,6 +238,8 @@ has_lease() {
         grep -q '^late\.'
 }
 until_true 10 "a worker begins all the same, and loads the rules" has_lease
+exits "what is elsewhere can be looked at" 0 \
+    "$STINT" task-status due --group-name "${groups[$other]}"
 cluster_start
 tasks 90 y 1 "${groups[@]}" | queue
 all_done "and takes from all when it is back"
