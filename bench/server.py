@@ -112,7 +112,7 @@ class Server:
     """A redis-server without persistence in a directory of its own, and the
     processes that work on it. Use it with `with`."""
 
-    def __init__(self, fleet):
+    def __init__(self, fleet, nice=0):
         self.fleet = fleet
         self.dir = tempfile.mkdtemp(prefix='stint-scale.')
         self.processes = []
@@ -125,6 +125,8 @@ class Server:
                  '--slowlog-log-slower-than', str(LOGGED_US),
                  '--slowlog-max-len', '1000000'], stdout=log, stderr=log)
         self.pid = self.redis.pid
+        if nice != 0:
+            os.setpriority(os.PRIO_PROCESS, self.pid, nice)
         for _ in range(200):
             try:
                 self.connection = Connection(path)
