@@ -205,6 +205,7 @@ static void work(struct fleet *f, const sigset_t *ends)
         workers[i] = worker_make(f, i);
         if (pthread_create(&threads[i], NULL, worker_main, workers[i]))
             fail("no thread for worker %ld", i);
+        usleep(2000); /* Redis takes so many connections at once, no more */
     }
     sigwait(ends, &number);
     for (long i = 0; i < f->workers; i++)

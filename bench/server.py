@@ -122,7 +122,8 @@ class Server:
         with open(os.path.join(self.dir, 'log'), 'wb') as log:
             self.redis = subprocess.Popen(
                 ['redis-server', '--port', '0', '--unixsocket', path,
-                 '--save', '', '--appendonly', 'no', '--dir', self.dir,
+                 '--tcp-backlog', '4096', '--save', '', '--appendonly', 'no',
+                 '--dir', self.dir,
                  '--slowlog-log-slower-than', str(LOGGED_US),
                  '--slowlog-max-len', '1000000'], stdout=log, stderr=log,
                 start_new_session=True)
