@@ -1,5 +1,6 @@
 -- fleet_list: the groups there are, and the workers with their leases.
 -- FLAGS: no-writes
+-- ARGV[3] 0: without the workers, which may be many
 -- Returns now_us, the leader ('' none), the library's version and SHA-1, the
 -- number of groups, their names, then three a worker: name, end of lease (ms),
 -- record
@@ -10,6 +11,9 @@ local reply = {num(now_us), redis.call('GET', base .. ':leader') or '',
                LIBRARY, num(#groups)}
 for _, name in ipairs(groups) do
     reply[#reply + 1] = name
+end
+if ARGV[3] == '0' then
+    return reply
 end
 local workers = redis.call('ZRANGE', base .. ':leases', 0, 999, 'WITHSCORES')
 for i = 1, #workers, 2 do

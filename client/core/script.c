@@ -237,11 +237,11 @@ static void script_load_at(struct script_caller *c, const char *key,
     const char *argv[] = {c->no_functions ? "EVALSHA" : "FCALL",
                           c->no_functions ? lua_scripts[SCRIPT_FLEET_LIST].sha1
                                           : "stint_fleet_list",
-                          "1", key, SCRIPT_PROTOCOL, "0"};
-    size_t len[6];
-    for (int i = 0; i < 6; i++)
+                          "1", key, SCRIPT_PROTOCOL, "0", "0"};
+    size_t len[7];
+    for (int i = 0; i < 7; i++)
         len[i] = strlen(argv[i]);
-    store_call(c->store, 6, argv, len, script_on_version, w);
+    store_call(c->store, 7, argv, len, script_on_version, w);
 }
 
 void script_load(struct script_caller *c, const char *group, script_done_fn fn,

@@ -167,6 +167,7 @@ group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err)
 {
     struct args a;
     args_init(&a);
+    args_add_str(&a, "0"); /* no workers */
     struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
     args_close(&a);
     if (r == NULL)

@@ -184,6 +184,7 @@ static int64_t redis_now_ms(struct stint *s, struct stint_err *err)
 {
     struct args a;
     args_init(&a);
+    args_add_str(&a, "0"); /* no workers */
     struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
     args_close(&a);
     int64_t now_ms = r != NULL ? reply_i64(r, 0) / 1000 : -1;
