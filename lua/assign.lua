@@ -135,7 +135,6 @@ for _, key in ipairs(sources) do
         and redis.call('EXISTS', key) == 0 then
         put(w, 'ZREM', base .. ':levels', sources[key])
     end
-    more = more or #found == 2 * limit and key ~= suspects
     local ids, out = {}, nil
     for i = 1, #found, 2 do
         ids[(i + 1) / 2] = found[i]
@@ -195,6 +194,7 @@ end
 for _, key in ipairs(sources) do
     local score = key ~= suspects and first_score(key)
     if score then
+        more = more or want > 0 and tonumber(score) <= now
         local fn = sources[key] and string.match(sources[key], ':(.+)$')
         if fn then
             redis.call('ZADD', base .. ':wake:' .. fn, 'LT', score, 'w')
