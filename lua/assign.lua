@@ -11,6 +11,7 @@
 -- Returns now_us, when the next is due (ms, 0: none), 1 if more is due now,
 -- then three a task: id, state record, task
 -- Refuses: LEASE
+local EXPIRE_STEP = 50 -- in passing: the tasks it hands out cost as much
 local base, worker, token = KEYS[1], ARGV[3], ARGV[4]
 local now, now_us = enter(ARGV)
 local n_run, has_suspect, rests = string.match(ARGV[5],
@@ -33,7 +34,7 @@ local is_plain = redis.call('EXISTS', suspects, cast, base .. ':levels',
                             base .. ':expiry', base .. ':broadcast') == 0
 local gone, n_gone = {}, 0
 if not is_plain then
-    gone, n_gone = expire_due(w, now, STEP)
+    gone, n_gone = expire_due(w, now, EXPIRE_STEP)
 end
 
 -- Where to look, in order.
@@ -63,7 +64,7 @@ local now_text, fence_text = num(now), num(now_us)
 local head = ' ' .. fence_text .. ' ' .. token .. ' ' .. worker .. ' '
 local tail = ' ' .. now_text .. ' 0'
 local reply = {fence_text, '0', '0'}
-local taken, more = 0, n_gone == STEP
+local taken, more = 0, n_gone == EXPIRE_STEP
 local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)

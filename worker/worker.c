@@ -289,6 +289,8 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
             continue;
         int n = g->share;
         int p = prefetch > 0 && n == free_slots ? prefetch : 0;
+        if (p > BATCH_TASKS_MAX - n)
+            p = BATCH_TASKS_MAX - n;
         /* Full, but it was us that popped the marker: pass it on. Parts of
          * broadcasts need no slot. */
         if (n + p > 0 || g->marker || (g->cast && !w->disabled)) {
