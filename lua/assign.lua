@@ -12,6 +12,7 @@
 -- then three a task: id, state record, task
 -- Refuses: LEASE
 local EXPIRE_STEP = 50 -- in passing: the tasks it hands out cost as much
+local BYTES_MAX = 524288 -- of tasks in a reply: Redis takes 5 ms a MiB
 local base, worker, token = KEYS[1], ARGV[3], ARGV[4]
 local now, now_us = enter(ARGV)
 local n_run, has_suspect, rests = string.match(ARGV[5],
@@ -122,9 +123,62 @@ if rests == '' and not is_plain and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
+local last_known, last_mark -- most tasks are of the function of the one before
+
+local function is_known(task)
+    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
+        local fn = function_of(task)
+        last_known, last_mark = known[fn], fn .. ' '
+    end
+    return last_known
+end
+
+-- A due task: taken, parked, or too late.
+local function hand_out(id, due, text, task)
+    local r = text and decode(text)
+    if not task or (r and r.status ~= 'QUEUED') then
+        -- The records and this index disagree: be loud.
+        r = r or fresh(due)
+        if not ENDED[r.status] then
+            finish(w, id, r, 'FAILED', now,
+                   '{"error":"the record of this task is lost"}')
+        end
+    elseif r and r.expire and tonumber(r.expire) < now then
+        leave(w, id, r, task)
+        r.token, r.worker = '-', '-'
+        finish(w, id, r, 'EXPIRED', now)
+        more = true
+    elseif is_known(task) then
+        reply[#reply + 1] = id
+        reply[#reply + 1] = take(id, r, due)
+        reply[#reply + 1] = task
+    else
+        r = r or fresh(due)
+        r.parked = '1'
+        requeue(w, id, r, r.next, task)
+        more = true
+    end
+end
+
+-- Where there are large tasks: only those whose bytes fit, and always one.
+local has_large = redis.call('EXISTS', base .. ':large') == 1
+local bytes = 0
+
+local function fit(ids)
+    for i = 1, has_large and #ids or 0 do
+        bytes = bytes + redis.call('HSTRLEN', base .. ':task', ids[i])
+        if bytes > BYTES_MAX and (i > 1 or taken > 0) then
+            for j = #ids, i, -1 do
+                ids[j] = nil
+            end
+            break
+        end
+    end
+end
+
 for _, key in ipairs(sources) do
     local limit = want - taken
-    if limit <= 0 then
+    if limit <= 0 or bytes > BYTES_MAX then
         break
     end
     if key == suspects then
@@ -136,51 +190,23 @@ for _, key in ipairs(sources) do
         and redis.call('EXISTS', key) == 0 then
         put(w, 'ZREM', base .. ':levels', sources[key])
     end
-    local ids, out = {}, nil
+    local ids = {}
     for i = 1, #found, 2 do
         ids[(i + 1) / 2] = found[i]
     end
+    fit(ids)
     local states, tasks = fetch(base .. ':state', ids),
                           fetch(base .. ':task', ids)
-    if n_gone == 0 and #ids > 0 then
+    local out = n_gone > 0 and list(w, 'ZREM', key)
+    if not out and #ids > 0 then
         w.heads[#w.heads + 1] = {key, #ids}
-    else
-        out = list(w, 'ZREM', key)
     end
-    local fn, fn_mark = '', nil -- of the task before: most are of one
     for i, id in ipairs(ids) do
         if not gone[id] then
-            local r = states[i] and decode(states[i])
-            local task = tasks[i]
-            if task and (not fn_mark or find(task, fn_mark, 1, true) ~= 1) then
-                fn = function_of(task)
-                fn_mark = fn .. ' '
-            end
             if out then
                 out[#out + 1] = id
             end
-            if not task or (r and r.status ~= 'QUEUED') then
-                -- The records and this index disagree: be loud.
-                r = r or fresh(found[2 * i])
-                if not ENDED[r.status] then
-                    finish(w, id, r, 'FAILED', now,
-                           '{"error":"the record of this task is lost"}')
-                end
-            elseif r and r.expire and tonumber(r.expire) < now then
-                leave(w, id, r, task)
-                r.token, r.worker = '-', '-'
-                finish(w, id, r, 'EXPIRED', now)
-                more = true
-            elseif known[fn] then
-                reply[#reply + 1] = id
-                reply[#reply + 1] = take(id, r, found[2 * i])
-                reply[#reply + 1] = task
-            else
-                r = r or fresh(found[2 * i])
-                r.parked = '1'
-                requeue(w, id, r, r.next, task)
-                more = true
-            end
+            hand_out(id, found[2 * i], states[i], tasks[i])
         end
     end
 end

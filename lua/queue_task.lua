@@ -20,6 +20,7 @@ local RULES = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
                discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
                begin = 1}
 local PARENTS_MAX = 1000
+local LARGE = 2048 -- bytes: a batch of smaller ones is never too much
 local NONE = {}
 local OPEN, CLOSE = byte('{', 1), byte('}', 1)
 
@@ -154,6 +155,7 @@ end
 local w = writer(base)
 local task = list(w, 'HSET', base .. ':task')
 local queued = list(w, 'ZADD', base .. ':queued')
+local has_large
 local first, last -- when the earliest is due; the one before
 local changed = {} -- records of parents that have become so
 local stillborn = {} -- tasks of this call whose parents failed them
@@ -207,6 +209,7 @@ for i = 1, n do
         local due, rules = when(ARGV[at + 2]), ARGV[at + 4]
         task[#task + 1] = ids[i]
         task[#task + 1] = tasks[i]
+        has_large = has_large or #tasks[i] > LARGE
         if rules == '' and ARGV[at + 3] == '' and not parents[i] then
             queued[#queued + 1] = due
             queued[#queued + 1] = ids[i]
@@ -240,6 +243,9 @@ for i = 1, n do
 end
 for id, r in pairs(changed) do
     save(w, id, r)
+end
+if has_large then -- assign counts bytes from now on
+    put(w, 'SET', base .. ':large', '1')
 end
 if first then
     wake(w, first)

@@ -16,11 +16,11 @@
 #define DEPENDS_MAX         1000          /* parents of a task */
 #define BATCH_TASKS_MAX     250           /* tasks a script call: 250 * 4
                                              values stay below unpack's 1,000 */
-#define BATCH_BYTES_MAX     (4 * 1024 * 1024) /* a script call's arguments */
+#define BATCH_BYTES_MAX     (512 * 1024)  /* a script call's arguments, and one
+                                             task: Redis takes 7 ms a MiB */
 #define SYNC_MS_MIN         100           /* output is published at most so
                                              often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
-#define REPLY_BYTES_MAX     (64 * 1024 * 1024)
 /* A lease outlives one lost heartbeat, and with the next beat of any other
  * worker a dead one's tasks are back within three. */
 #define LEASE_MS(hb_ms)     ((hb_ms) * 19 / 10)

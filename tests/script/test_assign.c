@@ -209,6 +209,32 @@ static void test_next_and_more(void **state)
     REDIS("1000000000070", "ZSCORE {stint:main}:wake w");
 }
 
+/* 512 KiB of tasks a reply, but always one, and small ones are not counted
+ * until there was a large one. */
+static void test_bytes(void **state)
+{
+    static char rest[600001];
+
+    (void)state;
+    memset(rest, 'x', sizeof(rest) - 1);
+    memcpy(rest, "{\"args\":[\"", 10);
+    memcpy(rest + sizeof(rest) - 4, "\"]}", 4);
+    rules_queue("s1", "");
+    REDIS("0", "EXISTS {stint:main}:large");
+    EXPECT("", "queue_task", "0", "b1", "f", "+0", "", "", rest);
+    EXPECT("", "queue_task", "0", "b2", "f", "+0", "", "level=1", rest);
+    memcpy(rest + 200000, "\"]}", 4);
+    for (int i = 3; i < 8; i++)
+        EXPECT("", "queue_task", "0", rules_text("b%d", i), "f", "+0", "", "",
+               rest);
+    REDIS("1", "GET {stint:main}:large");
+    assert_string_equal(rules_assign("w1", 100, 0, "f"), "b2");
+    assert_string_equal(rules_assign("w1", 100, 0, "f"), "b1");
+    assert_string_equal(rules_assign("w1", 100, 0, "f"), "b3 b4");
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "b5");
+    assert_string_equal(rules_assign("w1", 100, 0, "f"), "b6 b7 s1");
+}
+
 static void test_above_maxmemory(void **state)
 {
     (void)state;
@@ -225,4 +251,5 @@ RULES_MAIN(RULES_TEST(test_from_every_state), RULES_TEST(test_order),
            RULES_TEST(test_many_past_stop_time), RULES_TEST(test_fences_grow),
            RULES_TEST(test_lease), RULES_TEST(test_unknown_function),
            RULES_TEST(test_parked_ends), RULES_TEST(test_next_and_more),
+           RULES_TEST(test_bytes),
            RULES_TEST(test_above_maxmemory))
