@@ -10,6 +10,10 @@
 #define ERROR_BYTES_MAX     1000          /* a run's error text */
 #define JSON_DEPTH_MAX      64            /* recursion of JSON walkers */
 #define GROUPS_MAX          64            /* groups a worker serves */
+#define PARTS_MAX           256           /* over which a group is spread */
+#define PARTS_SUFFIX_MAX    4             /* "~255" behind a group's name */
+#define SERVED_MAX          1024          /* parts of groups a worker serves:
+                                             each has its heartbeats */
 #define FUNCTIONS_MAX       256           /* functions a worker knows */
 #define CONCURRENCY_MAX     1000          /* runs of a worker at once */
 #define HELD_MAX            5000          /* tasks a worker holds, all told */

@@ -84,7 +84,7 @@ void stint_status_free(struct stint_status *t)
     free(t);
 }
 
-#define PARTS_MAX 1000 /* CAST_MAX of lua/prelude.lua */
+#define CAST_MAX 1000 /* CAST_MAX of lua/prelude.lua */
 
 /* ---- Runs --------------------------------------------------------------- */
 
@@ -224,7 +224,7 @@ static int box_runs(struct stint *s, struct status_box *b,
     int64_t parts = st->cast ? st->parts : 0;
     size_t len;
     if (!(flags & STINT_WITH_RUNS) || strcmp(st->status, "RUNNING") != 0 ||
-        parts > PARTS_MAX)
+        parts > CAST_MAX)
         parts = 0;
     b->runs = calloc(reply_n(lines) + (size_t)parts + 1, sizeof(*b->runs));
     if (b->runs == NULL)
