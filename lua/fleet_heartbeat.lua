@@ -3,14 +3,52 @@
 -- FLAGS: allow-oom
 -- ARGV[3] worker ('': only name the groups)  ARGV[4] its record (JSON)
 -- ARGV[5] lease in ms, 0: it leaves; behind a blank the number of the last
--- command it has carried out  ARGV[6...] groups
+-- command it has carried out  ARGV[6...] groups; behind a blank may stand
+-- N: it is spread over N parts at least, N TOKEN: the same, and the caller is
+-- about to change that, =N TOKEN: it has, and N is all, unless somebody else
+-- has come since
 -- Returns now_us, 1 if this worker leads the reaping, a list of commands it has
--- not carried out yet ('number verb'), then all groups
+-- not carried out yet ('number verb'), then all groups, those in several parts
+-- with their number behind a blank
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local lead, commands = '0', {}
+
+local function keep_parts(group, exact, n, token)
+    local key = base .. ':parts'
+    local old = redis.call('HGET', key, group) or '1'
+    local most = math.max(tonumber(n), tonumber(string.match(old, '^%d+')))
+    if exact ~= '' then
+        if string.match(old, ' (%S+)$') ~= token then
+            return
+        elseif n == '1' then
+            redis.call('HDEL', key, group)
+        else
+            redis.call('HSET', key, group, n)
+        end
+        return
+    end
+    local more = num(most) ~= string.match(old, '^%d+')
+    if token ~= '' then
+        redis.call('HSET', key, group, num(most) .. ' ' .. token)
+    elseif more then
+        redis.call('HSET', key, group, n)
+    end
+    -- Workers hear of new parts at once.
+    local live = more and redis.call('ZRANGEBYSCORE', base .. ':leases',
+                                     num(now), '+inf', 'LIMIT', 0, 1000) or {}
+    for _, name in ipairs(live) do
+        redis.call('ZADD', base .. ':signal:' .. name, '0', 's')
+    end
+end
+
 for i = 6, #ARGV do
-    redis.call('ZADD', base .. ':groups', num(now), ARGV[i])
+    local name, exact, n, token = string.match(ARGV[i],
+                                               '^(%S+) (=?)(%d+) ?(%S*)$')
+    redis.call('ZADD', base .. ':groups', num(now), name or ARGV[i])
+    if name then
+        keep_parts(name, exact, n, token)
+    end
 end
 if worker ~= '' then
     local lease, acted = string.match(ARGV[5], '^(%d+) ?(%d*)$')
@@ -45,7 +83,7 @@ if worker ~= '' then
                    base .. ':signal:' .. name)
     end
 end
-local reply = redis.call('ZRANGE', base .. ':groups', 0, 999)
+local reply = fleet_groups(base)
 table.insert(reply, 1, commands)
 table.insert(reply, 1, lead)
 table.insert(reply, 1, num(now_us))

@@ -2,11 +2,11 @@
 -- FLAGS: no-writes
 -- ARGV[3] 0: without the workers, which may be many
 -- Returns now_us, the leader ('' none), the library's version and SHA-1, the
--- number of groups, their names, then three a worker: name, end of lease (ms),
--- record
+-- number of groups, their names (those in several parts with their number
+-- behind a blank), then three a worker: name, end of lease (ms), record
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
-local groups = redis.call('ZRANGE', base .. ':groups', 0, 999)
+local groups = fleet_groups(base)
 local reply = {num(now_us), redis.call('GET', base .. ':leader') or '',
                LIBRARY, num(#groups)}
 for _, name in ipairs(groups) do

@@ -3,6 +3,8 @@
 -- not be. Changes nothing.
 -- FLAGS: no-writes
 -- ARGV[3] which key (from 1)  ARGV[4] cursor  ARGV[5] how many, about
+-- ARGV[6] which part of its group this is  ARGV[7] how many parts it has
+-- (absent: all of it)
 -- Returns now_us, the next key (0: done), the next cursor, how many were looked
 -- at, then a sentence a fault
 local base = KEYS[1]
@@ -33,6 +35,22 @@ local reply = {num(now_us), num(found[1] == '0' and at + 1 or at), found[1],
 local function fault(text)
     reply[#reply + 1] = text
 end
+local part, parts = tonumber(ARGV[6] or 0), tonumber(ARGV[7] or 1)
+
+-- The part an id belongs to: client/core/part.c has the same.
+local function part_of(id)
+    local crc = 0
+    for c in string.gmatch(string.match(id, '^[^@]*'), '.') do
+        crc = bit.bxor(crc, string.byte(c) * 256)
+        for _ = 1, 8 do
+            crc = crc * 2
+            if crc >= 65536 then
+                crc = bit.bxor(crc - 65536, 4129)
+            end
+        end
+    end
+    return crc % 16384 % parts
+end
 local ids = {}
 for i = 1, #found[2], plain[key] and 1 or 2 do
     ids[#ids + 1] = found[2][i]
@@ -45,6 +63,10 @@ for i, id in ipairs(ids) do
     elseif r.status == 'BROKEN' then
         fault(id .. ': its state record cannot be read')
     elseif at == 1 then
+        if parts > 1 and part_of(id) ~= part then
+            fault(id .. ': is in part ' .. part .. ', but belongs into part '
+                  .. part_of(id))
+        end
         local home, kind = place(base, r, tasks[i])
         local found_in = kind == 'S' and redis.call('SISMEMBER', home, id) == 1
             or kind == 'Z' and redis.call('ZSCORE', home, id)

@@ -6,6 +6,26 @@ local function own_group(base)
     return string.match(base, '^{[^:]*:(.*)}$')
 end
 
+-- GROUP/ID as people write it: groups may be in parts, GROUP~PART.
+local function shown(ref)
+    return (string.gsub(ref, '~%d+/', '/'))
+end
+
+-- The fleet's groups; with the number of parts behind a blank where there are
+-- several. A copy, for those who serve them: the parts know it better.
+local function fleet_groups(base)
+    local groups = redis.call('ZRANGE', base .. ':groups', 0, 999)
+    local parts = redis.call('HGETALL', base .. ':parts')
+    local of = {}
+    for i = 1, #parts, 2 do
+        of[parts[i]] = string.match(parts[i + 1], '^%d+')
+    end
+    for i, name in ipairs(groups) do
+        groups[i] = of[name] and name .. ' ' .. of[name] or name
+    end
+    return groups
+end
+
 -- A message to another group, delivered by whoever comes by: nobody's script
 -- touches two slots. KIND GROUP ID FROM WORD
 local function post(w, now, kind, to, from, word)
@@ -39,7 +59,7 @@ local function parent_ended(w, id, from, status, now, recs)
     if status ~= 'COMPLETED' and not r.anyway then
         leave(w, id, r, task)
         finish(w, id, r, 'FAILED', now,
-               '{"error":"it depends on ' .. from .. ', which ended '
+               '{"error":"it depends on ' .. shown(from) .. ', which ended '
                .. status .. '"}')
         return
     end

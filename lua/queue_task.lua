@@ -1,14 +1,22 @@
 -- queue_task: - -> QUEUED. Any number of tasks, all or none of them.
 -- FLAGS:
--- ARGV[3] 1: a repeated call; a task that is there with equal content is fine
+-- ARGV[3] 1: a repeated call; a task that is there with equal content is fine.
+-- Behind a blank: over how many parts the caller believes the group is spread
+-- (absent: 1)
 -- ARGV[4...] six a task: id, function, start (ms, or +n/-n from now), stop
 -- (the same, or ''), rules ('key=value ...', see the prelude; after=GROUP/ID or
 -- after=ID: a parent, which is there or comes earlier in this call), and the
 -- rest of the task as a JSON object
 -- Returns now_us, then for each refused task: index (from 0), code, field, text
+-- Refuses: PARTS and the number there is; 0: it is being changed
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
-local again = ARGV[3] == '1'
+local again, believed = string.match(ARGV[3] or '', '^([01]) ?(%d*)$')
+again = again == '1'
+local there = redis.call('GET', base .. ':parts') or '1'
+if there ~= (believed ~= '' and believed or '1') then
+    return redis.error_reply('PARTS ' .. string.match(there, '^%d+'))
+end
 local n = (#ARGV - 3) / 6
 local ids, tasks, bad, seen = {}, {}, {num(now_us)}, {}
 local own = own_group(base)
@@ -61,7 +69,7 @@ end
 -- after=GROUP/ID. Of our group: it is earlier in this call or has to be asked
 -- for; of another: the caller has asked, and a message will tell that group.
 local function add_parent(i, ref)
-    local group, id = string.match(ref, '^([%w_.-]+)/([%w_.:-]+)$')
+    local group, id = string.match(ref, '^([%w_.~-]+)/([%w_.:-]+)$')
     if not group then
         group, id = own, string.match(ref, '^[%w_.:-]+$')
     end
@@ -144,7 +152,7 @@ for i = 1, n do
         if at and not ask_tasks[at] and (seen[parent.id] or i) >= i then
             refuse(i, 'NOTFOUND', 'depends_on',
                    seen[parent.id] == i and 'names the task itself'
-                   or 'there is no task ' .. parent.ref)
+                   or 'there is no task ' .. shown(parent.ref))
         end
     end
 end
@@ -176,7 +184,8 @@ local function wait_for(i, r)
             -- named twice
         elseif p and ENDED[p.status] then
             if p.status ~= 'COMPLETED' and not r.anyway then
-                failed = parent.ref .. ', which ended ' .. p.status
+                failed = shown(parent.ref) .. ', which ended '
+                    .. p.status
             end
         else
             set[parent.ref] = true

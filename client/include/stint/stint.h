@@ -52,7 +52,8 @@ extern "C" {
     X(STINT_REDIS, "ERR", "Redis answered with an error")                      \
     X(STINT_SYSTEM, "SYSTEM", "the operating system refused")                  \
     X(STINT_TIMEOUT, "TIMEOUT", "took too long")                               \
-    X(STINT_CLOSED, "CLOSED", "closed")
+    X(STINT_CLOSED, "CLOSED", "closed")                                        \
+    X(STINT_PARTS, "PARTS", "the group has another number of parts")
 
 enum stint_code {
 #define STINT_CODE_ENUM(name, word, text) name,
