@@ -5,11 +5,13 @@
 #include "reaper.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
 #include "limits.h"
+#include "part.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */
 #define MESSAGES_MAX 100     /* on their way at once */
@@ -24,7 +26,8 @@ enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4, DUTY_FIRE = 8,
 struct reaper_group {
     struct reaper_group *next;
     struct reaper *reaper;
-    char name[STINT_NAME_LEN + 1];
+    char name[STINT_NAME_LEN + 1]; /* of a part */
+    int parts;            /* of its group, part 0 knows; 0: not heard */
     int64_t look_mono_ms; /* when to ask again */
     int busy;             /* calls outstanding */
     enum script_id doing; /* of the outstanding one */
@@ -42,20 +45,49 @@ void reaper_init(struct reaper *r, struct script_caller *caller,
                          .clock = clock};
 }
 
-void reaper_add_group(struct reaper *r, const char *name, size_t len)
+static struct reaper_group *reaper_find(const struct reaper *r,
+                                        const char *name)
 {
-    if (len > STINT_NAME_LEN || r->n_groups == REAPER_GROUPS_MAX)
-        return;
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
-        if (strlen(g->name) == len && memcmp(g->name, name, len) == 0)
-            return;
-    struct reaper_group *g = calloc(1, sizeof(*g));
+        if (strcmp(g->name, name) == 0)
+            return g;
+    return NULL;
+}
+
+/* NULL: there are too many. */
+static struct reaper_group *reaper_get(struct reaper *r, const char *name)
+{
+    struct reaper_group *g = reaper_find(r, name);
+    if (g != NULL || r->n_groups == REAPER_GROUPS_MAX)
+        return g;
+    g = calloc(1, sizeof(*g));
     check(g != NULL);
-    memcpy(g->name, name, len);
+    snprintf(g->name, sizeof(g->name), "%s", name);
     g->reaper = r;
     g->next = r->groups;
     r->groups = g;
     r->n_groups++;
+    return g;
+}
+
+void reaper_add_group(struct reaper *r, const char *text, size_t len)
+{
+    char group[STINT_NAME_LEN + 1], name[STINT_NAME_LEN + 1];
+    int parts = part_read(text, len, group);
+    struct reaper_group *g = parts > 0 ? reaper_get(r, group) : NULL;
+    if (g == NULL || g->parts == parts)
+        return;
+    g->parts = parts;
+    for (int k = 1; k < parts; k++) {
+        part_name(name, group, k);
+        (void)reaper_get(r, name); /* full: as many as there can be */
+    }
+}
+
+int reaper_parts_of(const struct reaper *r, const char *group)
+{
+    const struct reaper_group *g = reaper_find(r, group);
+    return g != NULL && g->parts > 0 ? g->parts : 1;
 }
 
 static struct reaper_clock *reaper_clock_find(struct reaper *r,
@@ -342,10 +374,9 @@ static void reaper_ask(struct reaper_group *g, int64_t now_ms)
 
 void reaper_look(struct reaper *r, const char *group)
 {
-    reaper_add_group(r, group, strlen(group));
-    for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
-        if (!g->busy && strcmp(g->name, group) == 0)
-            reaper_ask(g, r->clock());
+    struct reaper_group *g = reaper_get(r, group);
+    if (g != NULL && !g->busy)
+        reaper_ask(g, r->clock());
 }
 
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "script.h"
 
-#define REAPER_GROUPS_MAX 1000
+#define REAPER_GROUPS_MAX 5000 /* parts counted */
 
 struct reaper_group;
 
@@ -40,8 +40,11 @@ struct reaper {
 void reaper_init(struct reaper *r, struct script_caller *caller,
                  const struct log *log, const char *worker, int64_t period_ms,
                  int64_t lease_ms, int64_t (*clock)(void));
-/* Names a group to look after; known ones are fine. */
-void reaper_add_group(struct reaper *r, const char *name, size_t len);
+/* Names a group to look after, "main" or "main 8" if it has 8 parts; known ones
+ * are fine. */
+void reaper_add_group(struct reaper *r, const char *text, size_t len);
+/* How many parts a group has, as far as is known. */
+int reaper_parts_of(const struct reaper *r, const char *group);
 /* Does what is due; returns the next deadline (mono ms). */
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms);
 /* Looks at a group now, leading or not: somebody's lease has ended there. */

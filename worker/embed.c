@@ -37,11 +37,13 @@ struct stint_worker {
     struct event *timer, *stop;
     struct store *store;
     struct script_caller caller;
-    struct embed_wait *waits; /* owned, w.n_waits */
+    struct conf conf;
+    struct embed_wait *waits; /* owned, a list */
 };
 
 /* The connection behind one of w.waits. */
 struct embed_wait {
+    struct embed_wait *next;
     struct store *store;
     struct script_caller caller;
 };
@@ -246,8 +248,8 @@ static void embed_on_stop(evutil_socket_t fd, short what, void *arg)
  * would notice late: they hear nothing for long in any case. */
 static void embed_look_anew(stint_worker *sw)
 {
-    for (int i = 0; i < sw->w.n_waits; i++)
-        store_async_refresh(sw->waits[i].store);
+    for (struct embed_wait *ew = sw->waits; ew != NULL; ew = ew->next)
+        store_async_refresh(ew->store);
 }
 
 static void embed_ignore(const struct redisReply *reply,
@@ -357,38 +359,36 @@ static struct event_base *embed_base_new(void)
     return base;
 }
 
-static int embed_wait_for(stint_worker *sw, const struct conf *conf,
-                          struct stint_err *err)
+static int embed_open_wait(struct worker_wait *wait, void *arg,
+                           struct stint_err *err)
 {
-    struct worker *w = &sw->w;
-    if (waits_add(w, conf->n_nodes > 0, err) < 0)
-        return -1;
-    sw->waits = calloc((size_t)w->n_waits, sizeof(*sw->waits));
-    if (sw->waits == NULL)
+    stint_worker *sw = arg;
+    struct embed_wait *ew = calloc(1, sizeof(*ew));
+    char key[2 * STINT_NAME_LEN + 32];
+    if (ew == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
-    for (int i = 0; i < w->n_waits; i++) {
-        struct embed_wait *ew = &sw->waits[i];
-        char key[2 * STINT_NAME_LEN + 32];
-        wait_key(&w->waits[i], &sw->caller, key, sizeof(key));
-        ew->store = store_async_open_at(conf, sw->base, WAIT_DEADLINE_MS, key,
-                                        embed_on_wait_state, &w->waits[i],
-                                        err);
-        if (ew->store == NULL)
-            return -1;
-        script_caller_init(&ew->caller, ew->store, sw->name_space);
-        w->waits[i].caller = &ew->caller;
+    wait_key(wait, &sw->caller, key, sizeof(key));
+    ew->store = store_async_open_at(&sw->conf, sw->base, WAIT_DEADLINE_MS, key,
+                                    embed_on_wait_state, wait, err);
+    if (ew->store == NULL) {
+        free(ew);
+        return -1;
     }
+    script_caller_init(&ew->caller, ew->store, sw->name_space);
+    wait->caller = &ew->caller;
+    ew->next = sw->waits;
+    sw->waits = ew;
     return 0;
 }
 
 static int embed_open(stint_worker *sw, struct stint_err *err)
 {
-    struct conf conf;
     struct worker *w = &sw->w;
     if (sw->config.n_types == 0)
         return err_set(err, STINT_INVALID, "the worker knows no function: "
                        "give it a configuration with \"tasks\"");
-    if (conf_resolve(&conf, sw->url, err) < 0 || embed_probe(&conf, err) < 0)
+    if (conf_resolve(&sw->conf, sw->url, err) < 0 ||
+        embed_probe(&sw->conf, err) < 0)
         return -1;
     sw->base = embed_base_new();
     sw->timer = sw->base ? evtimer_new(sw->base, embed_on_timer, sw) : NULL;
@@ -408,12 +408,13 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
     w->caller = &sw->caller;
     if (embed_executors(sw, err) < 0)
         return -1;
-    sw->store = store_async_open(&conf, sw->base, CALL_DEADLINE_MS,
+    sw->store = store_async_open(&sw->conf, sw->base, CALL_DEADLINE_MS,
                                  embed_on_state, sw, err);
     if (sw->store == NULL)
         return -1;
     script_caller_init(&sw->caller, sw->store, sw->name_space);
-    if (embed_wait_for(sw, &conf, err) < 0)
+    w->open_wait = embed_open_wait;
+    if (waits_add(w, sw->conf.n_nodes > 0, err) < 0)
         return -1;
     reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,
                 2 * w->heartbeat_ms, w->lease_ms, clock_mono_ms);
@@ -421,22 +422,23 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
     w->reaper.want_arg = w->want_arg;
     w->reaper.apart = w->apart;
     log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
-             sw->config.concurrency, conf.shown);
+             sw->config.concurrency, sw->conf.shown);
     return 0;
 }
 
 static void embed_close(stint_worker *sw)
 {
     struct worker *w = &sw->w;
-    for (int i = 0; sw->waits != NULL && i < w->n_waits; i++)
-        if (sw->waits[i].store != NULL)
-            sw->waits[i].store->ops->close(sw->waits[i].store);
+    while (sw->waits != NULL) {
+        struct embed_wait *ew = sw->waits;
+        sw->waits = ew->next;
+        ew->store->ops->close(ew->store);
+        free(ew);
+    }
     if (sw->store != NULL)
         sw->store->ops->close(sw->store);
-    free(sw->waits);
     free(w->waits);
     sw->store = NULL;
-    sw->waits = NULL;
     w->waits = NULL;
     w->n_waits = 0;
     if (w->programs != NULL)
@@ -477,5 +479,8 @@ int stint_worker_run(stint_worker *sw, struct stint_err *err)
         event_base_dispatch(sw->base);
     }
     embed_close(sw);
+    if (rv == 0 && sw->w.overloaded)
+        rv = err_set(err, STINT_TOO_BIG, "its groups have over %d parts, too "
+                     "many for one worker: give it fewer groups", SERVED_MAX);
     return rv;
 }

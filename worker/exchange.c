@@ -351,6 +351,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
         exchange_failed(w, NULL, err, "heartbeat");
         return;
     }
+    w->fleet_heard = 1;
     int leading = reply_i64(reply, 1) == 1;
     if (leading && !w->leading)
         log_debug(w->log, "this worker does the reaping now");
@@ -359,7 +360,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
     for (size_t i = 3; i < reply_n(reply); i++) {
         size_t len;
         const char *name = reply_str(reply, i, &len);
-        reaper_add_group(&w->reaper, name, len);
+        worker_saw_group(w, name, len);
     }
     w->want_tick(w->want_arg);
 }
@@ -397,7 +398,8 @@ void exchange_fleet(struct worker *w, int leave)
              leave ? 0 : w->lease_ms, w->acted);
     args_add_str(&a, lease);
     for (int i = 0; i < w->n_groups; i++)
-        args_add_str(&a, w->groups[i].name);
+        if (w->groups[i].head == &w->groups[i]) /* not each of its parts */
+            args_add_str(&a, w->groups[i].name);
     w->fleet_beating = 1;
     script_call(w->caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, exchange_on_fleet,
                 w);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "part.h"
 #include "worker.h"
 
 /* ---- Results of parents --------------------------------------------------- */
@@ -18,15 +19,19 @@ struct asking {
     json_t *names; /* of parents: ID, or GROUP/ID */
 };
 
-/* "ID" or "GROUP/ID": the group, and where the id begins. */
-static const char *parent_group(const struct held *h, const char *name,
+/* "ID" or "GROUP/ID": the part it lives in, and where the id begins. */
+static const char *parent_group(const struct worker *w, const struct held *h,
+                                const char *name,
                                 char group[static STINT_NAME_LEN + 1])
 {
     const char *slash = strchr(name, '/');
+    const char *id = slash != NULL ? slash + 1 : name;
     snprintf(group, STINT_NAME_LEN + 1, "%.*s",
              slash != NULL ? (int)(slash - name) : STINT_NAME_LEN,
-             slash != NULL ? name : h->group->name);
-    return slash != NULL ? slash + 1 : name;
+             slash != NULL ? name : h->group->shown);
+    part_name(group, group,
+              part_of_id(id, reaper_parts_of(&w->reaper, group)));
+    return id;
 }
 
 static void parents_hear(struct asking *a, const struct redisReply *reply)
@@ -85,7 +90,7 @@ static void parents_ask(struct asking *a)
     for (size_t i = 0; i < json_array_size(a->names); i++) {
         char group[STINT_NAME_LEN + 1];
         args_add_str(&args,
-                     parent_group(a->held,
+                     parent_group(a->worker, a->held,
                                   json_string_value(
                                       json_array_get(a->names, i)),
                                   group));
@@ -99,7 +104,7 @@ static void parents_ask(struct asking *a)
  * "all of mine". */
 void exchange_parents(struct worker *w, struct held *h)
 {
-    struct asking *calls[GROUPS_MAX];
+    struct asking *calls[DEPENDS_MAX];
     int n = 0;
     size_t i;
     json_t *one;
@@ -113,11 +118,11 @@ void exchange_parents(struct worker *w, struct held *h)
         int c = 0;
         if (!json_is_string(one))
             continue;
-        parent_group(h, json_string_value(one), group);
+        parent_group(w, h, json_string_value(one), group);
         while (c < n && strcmp(calls[c]->group, group) != 0)
             c++;
-        if (c == GROUPS_MAX)
-            continue; /* its result is missing, then */
+        if (c == DEPENDS_MAX)
+            continue; /* it cannot name so many */
         if (c == n) {
             calls[n] = calloc(1, sizeof(*calls[n]));
             check(calls[n] != NULL);

@@ -26,6 +26,7 @@
 #include "err.h"
 #include "limits.h"
 #include "log.h"
+#include "part.h"
 #include "script.h"
 #include "store.h"
 #include "text.h"
@@ -305,9 +306,9 @@ static void on_recovered(const struct redisReply *reply,
     r->moved += reply_i64(reply, 1);
 }
 
-static void group_recover(stint_supervisor *s, struct script_caller *caller,
-                          const char *group, const char *worker,
-                          const char *evidence)
+static void part_recover(stint_supervisor *s, struct script_caller *caller,
+                         const char *group, const char *worker,
+                         const char *evidence)
 {
     struct recovery r = {.more = 1};
     int tries = 0;
@@ -330,6 +331,33 @@ static void group_recover(stint_supervisor *s, struct script_caller *caller,
     if (r.failed)
         log_warn(&s->log, "supervisor: %s: the tasks of %s wait for its lease "
                  "to end", group, worker);
+}
+
+static void on_parts(const struct redisReply *reply,
+                     const struct stint_err *err, void *arg)
+{
+    int *parts = arg;
+    (void)err; /* the reaper does what is missed here */
+    *parts = reply_i64(reply, 2) > 0 ? (int)reply_i64(reply, 2) : 1;
+}
+
+static void group_recover(stint_supervisor *s, struct script_caller *caller,
+                          const char *group, const char *worker,
+                          const char *evidence)
+{
+    int parts = 1;
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, "see");
+    args_add_str(&a, "-");
+    script_call(caller, SCRIPT_SET_PARTS, group, &a, on_parts, &parts);
+    caller->store->ops->wait(caller->store);
+    args_close(&a);
+    for (int k = 0; k < parts && k < PARTS_MAX; k++) {
+        char name[STINT_NAME_LEN + 1];
+        part_name(name, group, k);
+        part_recover(s, caller, name, worker, evidence);
+    }
 }
 
 /* The dead worker leaves the fleet's registry; if it led, another may. */

@@ -14,24 +14,55 @@
 #define WAIT_S  "30"
 #define KEY_CAP (2 * STINT_NAME_LEN + 32)
 
+static void wait_stop(struct worker_wait *wait)
+{
+    if (wait->waiting)
+        store_async_reset(wait->caller->store);
+}
+
+#define ALL -1 /* groups, also those that come later */
+
+static int wait_end(const struct worker_wait *wait)
+{
+    return wait->n == ALL ? wait->worker->n_groups : wait->first + wait->n;
+}
+
+static int wait_new(struct worker *w, int for_work, int for_fleet, int first,
+                    int n, struct stint_err *err)
+{
+    struct worker_wait *wait = &w->waits[w->n_waits];
+    check(w->n_waits < w->waits_cap);
+    *wait = (struct worker_wait){.worker = w, .for_work = for_work,
+                                 .for_fleet = for_fleet, .first = first,
+                                 .n = n};
+    if (w->open_wait != NULL && w->open_wait(wait, w->want_arg, err) < 0)
+        return -1;
+    w->n_waits++;
+    return 0;
+}
+
 int waits_add(struct worker *w, int apart, struct stint_err *err)
 {
-    int n_work = apart ? w->n_groups : 1;
     w->apart = apart;
-    w->n_waits = 2 * n_work + apart;
-    w->waits = calloc((size_t)w->n_waits, sizeof(*w->waits));
+    w->waits_cap = apart ? 2 * SERVED_MAX + 1 : 2;
+    w->waits = calloc((size_t)w->waits_cap, sizeof(*w->waits));
     if (w->waits == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
-    for (int i = 0; i < w->n_waits; i++) {
-        struct worker_wait *wait = &w->waits[i];
-        wait->worker = w;
-        wait->for_work = i < n_work;
-        wait->for_fleet = apart ? i == 2 * n_work : i == 1;
-        if (apart && wait->for_fleet)
-            continue; /* it has no group */
-        wait->first = apart ? i % n_work : 0;
-        wait->n = apart ? 1 : w->n_groups;
-    }
+    if (apart)
+        return wait_new(w, 0, 1, 0, 0, err) < 0 ? -1 : waits_follow(w, err);
+    return wait_new(w, 1, 0, 0, ALL, err) < 0 ||
+                   wait_new(w, 0, 1, 0, ALL, err) < 0 ? -1 : 0;
+}
+
+int waits_follow(struct worker *w, struct stint_err *err)
+{
+    if (!w->apart) /* what blocks does not know of them: it begins again */
+        for (int i = 0; i < w->n_waits; i++)
+            wait_stop(&w->waits[i]);
+    for (int i = (w->n_waits - 1) / 2; w->apart && i < w->n_groups; i++)
+        if (wait_new(w, 1, 0, i, 1, err) < 0 ||
+            wait_new(w, 0, 0, i, 1, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -39,7 +70,7 @@ int wait_key(const struct worker_wait *wait, const struct script_caller *c,
              char *key, size_t cap)
 {
     const struct worker *w = wait->worker;
-    const char *group = wait->n > 0 ? w->groups[wait->first].name : NULL;
+    const char *group = wait->n != 0 ? w->groups[wait->first].name : NULL;
     return wait->for_work ? script_wake_key(c, key, cap, group, NULL)
                           : script_signal_key(c, key, cap, group, w->name);
 }
@@ -50,7 +81,7 @@ void wait_on_state(struct worker_wait *wait, int connected)
     wait->connected = connected;
     /* A marker or a signal may have been popped for us and lost with the
      * connection. */
-    for (int i = wait->first; connected && i < wait->first + wait->n; i++) {
+    for (int i = wait->first; connected && i < wait_end(wait); i++) {
         if (wait->for_work)
             w->groups[i].hungry = 1;
         else
@@ -68,7 +99,7 @@ static void wait_hear_marker(struct worker_wait *wait, const char *key,
                              double score)
 {
     struct worker *w = wait->worker;
-    for (int i = wait->first; i < wait->first + wait->n; i++) {
+    for (int i = wait->first; i < wait_end(wait); i++) {
         struct worker_group *g = &w->groups[i];
         char own[KEY_CAP];
         int n = script_wake_key(wait->caller, own, sizeof(own), g->name, NULL);
@@ -88,7 +119,7 @@ static void wait_hear_signal(struct worker_wait *wait, const char *key)
 {
     struct worker *w = wait->worker;
     char own[KEY_CAP];
-    for (int i = wait->first; i < wait->first + wait->n; i++) {
+    for (int i = wait->first; i < wait_end(wait); i++) {
         script_signal_key(wait->caller, own, sizeof(own), w->groups[i].name,
                           w->name);
         if (strcmp(key, own) == 0)
@@ -127,14 +158,12 @@ static void wait_on_reply(const struct redisReply *reply,
 /* Keys of one command; they live until it is sent. */
 struct keys {
     struct args args;
-    char *at[GROUPS_MAX * 4 + FUNCTIONS_MAX];
+    char **at;
     int n;
 };
 
 static void keys_add(struct keys *k, const char *key)
 {
-    if (k->n == (int)(sizeof(k->at) / sizeof(k->at[0])))
-        return;
     k->at[k->n] = strdup(key);
     check(k->at[k->n] != NULL);
     args_add_str(&k->args, k->at[k->n++]);
@@ -144,7 +173,7 @@ static void keys_add_work(struct keys *k, const struct worker_wait *wait)
 {
     struct worker *w = wait->worker;
     char key[KEY_CAP];
-    for (int i = wait->first; i < wait->first + wait->n; i++)
+    for (int i = wait->first; i < wait_end(wait); i++)
         for (int f = w->suspects > 0 ? -1 : -2; f < w->config->n_types; f++) {
             script_wake_key(wait->caller, key, sizeof(key), w->groups[i].name,
                             f == -2   ? "!lost"
@@ -158,7 +187,7 @@ static void keys_add_signals(struct keys *k, const struct worker_wait *wait)
 {
     struct worker *w = wait->worker;
     char key[KEY_CAP];
-    for (int i = wait->first; i < wait->first + wait->n; i++) {
+    for (int i = wait->first; i < wait_end(wait); i++) {
         script_signal_key(wait->caller, key, sizeof(key), w->groups[i].name,
                           w->name);
         keys_add(k, key);
@@ -172,6 +201,10 @@ static void keys_add_signals(struct keys *k, const struct worker_wait *wait)
 static void wait_send(struct worker_wait *wait)
 {
     struct keys k = {.n = 0};
+    size_t groups = (size_t)(wait_end(wait) - wait->first);
+    k.at = calloc(groups * ((size_t)wait->worker->config->n_types + 2) + 1,
+                  sizeof(*k.at));
+    check(k.at != NULL);
     args_init(&k.args);
     args_add_str(&k.args, "BZPOPMIN");
     if (wait->for_work)
@@ -185,12 +218,7 @@ static void wait_send(struct worker_wait *wait)
     args_close(&k.args);
     while (k.n > 0)
         free(k.at[--k.n]);
-}
-
-static void wait_stop(struct worker_wait *wait)
-{
-    if (wait->waiting)
-        store_async_reset(wait->caller->store);
+    free(k.at);
 }
 
 void waits_stop(struct worker *w)

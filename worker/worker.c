@@ -16,7 +16,6 @@
 
 #define SENDING_MAX    2   /* reports under way at once */
 #define COUNT_MS       200 /* drain: how often to count what is left */
-#define FOLLOW_MIN     100 /* slots free for an assign behind another */
 #define RATE_WINDOW_MS 20
 #define AHEAD_MS       5   /* take so much work beyond the slots, at the
                               present rate */
@@ -41,7 +40,7 @@ static struct executor *worker_executor(const struct worker *w,
 /* The program gets the whole task; a C function asks for what it needs. */
 static int worker_describe(struct held *h)
 {
-    h->run.task = task_run_json(h->run.id, h->group->name, h->queued,
+    h->run.task = task_run_json(h->run.id, h->group->shown, h->queued,
                                 strlen(h->queued), &h->record);
     if (h->run.task == NULL)
         return -1;
@@ -193,34 +192,26 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
     return next;
 }
 
+/* In turns: with many parts those in front would always be busy. */
 static void worker_tick_reports(struct worker *w)
 {
+    int first = w->report_turn;
     for (int i = 0; i < w->n_groups; i++) {
-        struct worker_group *g = &w->groups[i];
+        int at = (first + i) % w->n_groups, sending = w->sending;
+        struct worker_group *g = &w->groups[at];
         if (g->reconcile || g->reconciling)
             continue;
         for (int release = 0; release < 2; release++)
             if (w->held[HELD_DONE].n > 0 && w->sending < SENDING_MAX)
                 exchange_send(w, g, release);
+        if (w->sending > sending)
+            w->report_turn = at + 1;
     }
 }
 
-static int worker_is_ready(const struct worker_group *g)
+int worker_group_is_ready(const struct worker_group *g)
 {
     return g->has_lease && !g->reconcile && !g->reconciling && !g->assigning;
-}
-
-/* One assign may follow another under way, so that Redis is never idle: when
- * there is more than that takes, and room for a batch worth a call. */
-static int worker_follows(const struct worker_group *g, int slots)
-{
-    return g->flows && g->assigning == 1 && slots >= FOLLOW_MIN &&
-           !g->reconcile && !g->reconciling && g->has_lease;
-}
-
-static int worker_wants(const struct worker_group *g, int slots)
-{
-    return (g->hungry && worker_is_ready(g)) || worker_follows(g, slots);
 }
 
 static void worker_tick_starts(struct worker *w)
@@ -237,33 +228,6 @@ static void worker_tick_starts(struct worker *w)
     }
 }
 
-/* Shares out slots to hungry groups, over time in proportion to their weights:
- * each slot goes to the one with the most credit, which all of them pay back
- * to the others. */
-static void worker_share(struct worker *w, int slots)
-{
-    const int all = slots;
-    for (int i = 0; i < w->n_groups; i++)
-        w->groups[i].share = 0;
-    for (; slots > 0; slots--) {
-        struct worker_group *best = NULL;
-        int total = 0;
-        for (int i = 0; i < w->n_groups; i++) {
-            struct worker_group *g = &w->groups[i];
-            if (!worker_wants(g, all) || g->share == BATCH_TASKS_MAX)
-                continue;
-            g->credit += g->weight;
-            total += g->weight;
-            if (best == NULL || g->credit > best->credit)
-                best = g;
-        }
-        if (best == NULL)
-            break;
-        best->credit -= total;
-        best->share++;
-    }
-}
-
 static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
@@ -277,7 +241,7 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
             g->hungry = 1;
         }
         next = min64(next, g->due_mono_ms);
-        hungry += worker_wants(g, all);
+        hungry += worker_group_wants(g, all);
     }
     int prefetch =
         w->disabled ? 0 : w->prefetch - w->held[HELD_ASSIGNED].n;
@@ -285,7 +249,7 @@ static int64_t worker_tick_assigns(struct worker *w, int64_t now_ms)
         worker_share(w, free_slots);
     for (int i = 0; i < w->n_groups && hungry > 0; i++) {
         struct worker_group *g = &w->groups[i];
-        if (!worker_wants(g, all))
+        if (!worker_group_wants(g, all))
             continue;
         int n = g->share;
         int p = prefetch > 0 && n == free_slots ? prefetch : 0;
@@ -356,6 +320,8 @@ static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
 {
     if (!w->drain || w->n_held > 0)
         return INT64_MAX;
+    if (!w->fleet_heard)
+        return now_ms + COUNT_MS; /* its groups may have more parts */
     int known = 1;
     int64_t left = 0, unknown = 0;
     for (int i = 0; i < w->n_groups; i++) {

@@ -65,11 +65,17 @@ struct held_list {
     int n;
 };
 
+/* A group, or a part of one. */
 struct worker_group {
-    char name[STINT_NAME_LEN + 1];
+    char name[STINT_NAME_LEN + 1];  /* of the part, for Redis */
+    char shown[STINT_NAME_LEN + 1]; /* of the group, for people and programs */
     struct worker *worker;
-    int weight;              /* how often it was named */
-    int credit;              /* of its share of slots, see worker_share */
+    struct worker_group *head; /* part 0 of its group */
+    int weight;              /* how often the group was named */
+    int credit;              /* of its share of slots, see worker_share; this
+                                and the next two: of part 0, for all parts */
+    int hungry_parts;        /* that want some of them */
+    int turn;                /* whose turn it is among these */
     int share;               /* slots to be filled from it now */
     int hungry;              /* 1: there may be due work */
     int marker;              /* 1: we popped its marker and must pass it on */
@@ -103,7 +109,7 @@ struct worker_wait {
     struct script_caller *caller; /* borrowed */
     int for_work;            /* 1: for markers, 0: for signals */
     int for_fleet;           /* 1: for the fleet's signals, too */
-    int first, n;            /* the groups; n may be 0 */
+    int first, n;            /* the groups; n may be 0, or -1: all */
     int connected;
     int waiting;             /* BZPOPMIN outstanding */
     int no_suspects;         /* it leaves tasks out that were lost with a
@@ -132,19 +138,26 @@ struct worker {
     int connected;
     int apart;                    /* groups may be at different nodes */
     struct worker_wait *waits;    /* owned: for work, then for signals */
-    int n_waits;
+    int n_waits, waits_cap;       /* they stay where they are */
+    int (*open_wait)(struct worker_wait *wait, void *want_arg,
+                     struct stint_err *err); /* gives it a caller; may be
+                                                NULL */
 
     struct executor *programs;    /* NULL: none configured */
     struct executor *threads;
 
-    struct worker_group *groups;  /* owned */
+    struct worker_group *groups;  /* owned; room for SERVED_MAX: they stay
+                                     where they are */
     int n_groups;
+    int fleet_heard;              /* 1: and so knows all parts of its groups */
+    int overloaded;               /* 1: they are more, so it ends */
     struct held_list held[HELD_N];
     struct held *spare;           /* by next, see held.c */
     int n_spare;
     int n_held;
     int sending;                  /* reports and releases outstanding */
     int64_t parents_mono_ms;      /* do not ask for parents before */
+    int report_turn;              /* the group to begin with */
 
     struct reaper reaper;
     int leading;
@@ -183,14 +196,19 @@ struct worker {
 /* control.c. Makes the groups of w->config, with their weights. Errors:
  * NOMEM. */
 int worker_add_groups(struct worker *w, struct stint_err *err);
+/* The fleet has a group, "main", or "main 8" in 8 parts: the reaper and, if it
+ * is ours, we look after all of them. */
+void worker_saw_group(struct worker *w, const char *text, size_t len);
 /* The connection for calls is there (1, and our rules are loaded) or lost. 1
  * again: a part of Redis was away; what each group holds is brought into
  * step. */
 void worker_on_connected(struct worker *w, int connected);
 
 /* waiting.c. Makes w->waits for the groups there are; apart: in a cluster.
- * Errors: NOMEM. */
+ * Errors: NOMEM, and those of w->open_wait. */
 int waits_add(struct worker *w, int apart, struct stint_err *err);
+/* Groups were added: for these, too. */
+int waits_follow(struct worker *w, struct stint_err *err);
 /* A key in the slot it waits in. Returns len. */
 int wait_key(const struct worker_wait *wait, const struct script_caller *c,
              char *key, size_t cap);
@@ -220,6 +238,11 @@ const char *worker_status(const struct worker *w);
 int worker_rests(const struct worker *w);
 void worker_drop(struct worker *w, struct held *h); /* ends it if it runs */
 int worker_free_slots(const struct worker *w);
+int worker_group_is_ready(const struct worker_group *g); /* for assign */
+/* Would it take some of so many free slots now? */
+int worker_group_wants(const struct worker_group *g, int slots);
+/* share.c. Shares out slots to hungry groups: see there. */
+void worker_share(struct worker *w, int slots);
 
 /* embed.c, for the supervisor: the full name, and the groups by index (NULL:
  * no more). */
