@@ -36,6 +36,8 @@ struct stint_task {
                         defaults; see lua/prelude.lua for the keys; "" */
     char *depends;  /* parents, "ID" or "GROUP/ID", a blank between; owned,
                        or NULL */
+    size_t generation; /* of those it is queued with: 0: it has no parent
+                       among them; otherwise above those of all parents */
     struct durability durability;
     char *cronline, *timezone; /* owned, or NULL; start is then the first
                        match once task_cron_start was called */

@@ -16,6 +16,8 @@
 #include "conf.h"
 #include "err.h"
 #include "limits.h"
+#include "part.h"
+#include "parts.h"
 #include "task.h"
 
 #define TEXT_OF(x)  TEXT_OF_(x)
@@ -131,35 +133,31 @@ struct redisReply *client_call(struct stint *s, enum script_id id,
 
 /* ---- Groups ------------------------------------------------------------- */
 
-static int client_knows(const struct stint *s, const char *group)
-{
-    for (size_t i = 0; i < s->n_groups; i++)
-        if (strcmp(s->groups[i], group) == 0)
-            return 1;
-    return 0;
-}
-
 int client_register(struct stint *s, const char *group, struct stint_err *err)
 {
     struct args a;
-    if (client_knows(s, group))
+    char text[STINT_NAME_LEN + 16];
+    struct group_known *row = parts_row(s, group);
+    if (row == NULL)
+        return err_set(err, STINT_NOMEM, "out of memory");
+    if (row->registered)
         return 0;
     args_init(&a);
     args_add_str(&a, ""); /* no worker */
     args_add_str(&a, "{}");
     args_add_str(&a, "0");
-    args_add_str(&a, group);
+    if (row->parts > 1) /* should the fleet's copy have been lost */
+        snprintf(text, sizeof(text), "%s %d", group, row->parts);
+    else
+        snprintf(text, sizeof(text), "%s", group);
+    args_add_str(&a, text);
     struct redisReply *r =
         client_call(s, SCRIPT_FLEET_HEARTBEAT, NULL, &a, err);
     args_close(&a);
     if (r == NULL)
         return -1;
     client_reply_free(r);
-    group_name *more = realloc(s->groups, (s->n_groups + 1) * sizeof(*more));
-    if (more == NULL)
-        return err_set(err, STINT_NOMEM, "out of memory");
-    s->groups = more;
-    snprintf(more[s->n_groups++], sizeof(*more), "%s", group);
+    row->registered = 1;
     return 0;
 }
 
@@ -174,14 +172,19 @@ group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err)
         return NULL;
     *n = (size_t)reply_i64(r, 3);
     group_name *groups = calloc(*n + 1, sizeof(*groups));
-    for (size_t i = 0; groups != NULL && i < *n; i++) {
+    int failed = groups == NULL;
+    for (size_t i = 0; !failed && i < *n; i++) {
         size_t len;
-        snprintf(groups[i], sizeof(*groups), "%s", reply_str(r, 4 + i, &len));
+        const char *text = reply_str(r, 4 + i, &len);
+        int parts = part_read(text, len, groups[i]);
+        failed = parts_learn(s, groups[i], parts, 0) < 0;
     }
     client_reply_free(r);
-    if (groups == NULL)
-        err_set(err, STINT_NOMEM, "out of memory");
-    return groups;
+    if (!failed)
+        return groups;
+    free(groups);
+    err_set(err, STINT_NOMEM, "out of memory");
+    return NULL;
 }
 
 group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
@@ -189,6 +192,12 @@ group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
 {
     if (group == NULL)
         return client_groups(s, n, err);
+    if (!task_group_is_valid(group, strlen(group))) {
+        err_set(err, STINT_INVALID, "%.100s is not a name of a group", group);
+        return NULL;
+    }
+    if (parts_refresh(s, group, err) < 0)
+        return NULL;
     group_name *one = calloc(1, sizeof(*one));
     if (one == NULL) {
         err_set(err, STINT_NOMEM, "out of memory");
@@ -256,6 +265,6 @@ void stint_close(stint *s)
         return;
     if (s->store != NULL)
         s->store->ops->close(s->store);
-    free(s->groups);
+    free(s->known);
     free(s);
 }

@@ -12,6 +12,7 @@
 #include "store.h"
 
 struct redisReply;
+struct group_known;
 
 typedef char group_name[STINT_NAME_LEN + 1];
 
@@ -20,9 +21,9 @@ struct stint {
     struct script_caller caller;
     int64_t timeout_ms;
     int tries;          /* how often the last call was made */
-    group_name *groups; /* registered by this handle */
-    size_t n_groups;
     int64_t n_times;    /* TIMEs asked for by stint_server_usage */
+    struct group_known *known; /* see parts.h */
+    size_t n_known;
 };
 
 /* The answer of one call in flight; zeroed before use. */
@@ -49,10 +50,12 @@ struct redisReply *client_call(struct stint *s, enum script_id id,
 /* Sees that the fleet knows the group, once per handle. */
 int client_register(struct stint *s, const char *group, struct stint_err *err);
 
-/* All groups, *n of them; free() them. NULL: err. */
+/* All groups, *n of them; free() them. How many parts each has, the handle
+ * knows then. NULL: err. */
 group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err);
 
-/* The same for the group asked for, or for all of them if that is NULL. */
+/* The same for the group asked for, or for all of them if that is NULL. Errors
+ * besides: INVALID, not a name of a group. */
 group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
                                  struct stint_err *err);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "parts.h"
 #include "status.h"
 
 /* Does `text` end in one of the states (a blank before and between them)? */
@@ -18,10 +19,10 @@ static int state_is_one_of(const char *text, const char *states)
     return at != NULL && (at[len] == ' ' || at[len] == '\0');
 }
 
-/* One change. arg: after the id, or NULL. done: the states in which a repeated
+/* Once. arg: after the id, or NULL. done: the states in which a repeated
  * call finds the task when the first one worked; "GONE": it is no more. Fills
  * word (may be NULL) with the script's. */
-static int task_change(struct stint *s, enum script_id script,
+static int change_once(struct stint *s, enum script_id script,
                        const char *group, const char *id, const char *arg,
                        const char *done, char word[static 16],
                        struct stint_err *err)
@@ -53,6 +54,17 @@ static int task_change(struct stint *s, enum script_id script,
     if (why.code == STINT_NOT_FOUND)
         return err_set(err, why.code, "there is no task %.128s", id);
     return err_set(err, why.code, "%s", why.text);
+}
+
+static int task_change(struct stint *s, enum script_id script,
+                       const char *group, const char *id, const char *arg,
+                       const char *done, char word[static 16],
+                       struct stint_err *err)
+{
+    int rc = change_once(s, script, group, id, arg, done, word, err);
+    if (rc && parts_look_again(s, group, err))
+        rc = change_once(s, script, group, id, arg, done, word, err);
+    return rc;
 }
 
 int stint_stop_task(stint *s, const char *group, const char *id,

@@ -10,6 +10,8 @@
 #include "client.h"
 #include "err.h"
 #include "limits.h"
+#include "part.h"
+#include "parts.h"
 
 /* ---- A worker ------------------------------------------------------------ */
 
@@ -237,36 +239,69 @@ int stint_command(stint *s, const char *verb,
 
 /* ---- Counts -------------------------------------------------------------- */
 
+/* Adds a reply of stats.lua: every worker of a group is in each of its parts,
+ * all else is in one. */
+static void stats_add(struct stint_stats *t, const struct redisReply *r)
+{
+    int64_t *const counts[] = {
+        &t->queued,    &t->unknown, &t->disabled, &t->assigned,
+        &t->running,   &t->due,     &t->completed, &t->failed,
+        &t->timeout,   &t->stopped, &t->expired,  &t->retained};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        *counts[i] += reply_i64(r, 1 + i);
+    int64_t oldest = reply_i64(r, 13), now_ms = reply_i64(r, 0) / 1000;
+    if (oldest != 0 && now_ms - oldest > t->oldest_due_ms)
+        t->oldest_due_ms = now_ms - oldest;
+    if (reply_i64(r, 14) > t->workers)
+        t->workers = reply_i64(r, 14);
+    t->waiting += reply_i64(r, 16);
+    t->broadcasts += reply_i64(r, 17);
+}
+
+static int stats_part(stint *s, const char *group, int part,
+                      struct stint_stats *t, struct stint_err *err)
+{
+    group_name base;
+    struct args a;
+    part_name(base, group, part);
+    args_init(&a);
+    struct redisReply *r = client_call(s, SCRIPT_STATS, base, &a, err);
+    args_close(&a);
+    if (r == NULL)
+        return -1;
+    stats_add(t, r);
+    client_reply_free(r);
+    return 0;
+}
+
 /* 1: fn wants no more. */
 static int stats_group(stint *s, const char *group, stint_stats_fn fn,
                        void *arg, struct stint_err *err)
 {
-    struct args a;
-    args_init(&a);
-    struct redisReply *r = client_call(s, SCRIPT_STATS, group, &a, err);
-    args_close(&a);
-    if (r == NULL)
-        return -1;
-    int64_t oldest = reply_i64(r, 13), now = reply_i64(r, 0) / 1000;
-    struct stint_stats t = {.group = group,
-                            .queued = reply_i64(r, 1),
-                            .unknown = reply_i64(r, 2),
-                            .disabled = reply_i64(r, 3),
-                            .assigned = reply_i64(r, 4),
-                            .running = reply_i64(r, 5),
-                            .due = reply_i64(r, 6),
-                            .completed = reply_i64(r, 7),
-                            .failed = reply_i64(r, 8),
-                            .timeout = reply_i64(r, 9),
-                            .stopped = reply_i64(r, 10),
-                            .expired = reply_i64(r, 11),
-                            .retained = reply_i64(r, 12),
-                            .oldest_due_ms = oldest != 0 ? now - oldest : 0,
-                            .workers = reply_i64(r, 14),
-                            .waiting = reply_i64(r, 16),
-                            .broadcasts = reply_i64(r, 17)};
-    client_reply_free(r);
+    struct stint_stats t = {.group = group};
+    for (int k = 0; k < parts_of(s, group); k++)
+        if (stats_part(s, group, k, &t, err))
+            return -1;
     return fn(&t, arg) != 0;
+}
+
+int stint_parts(stint *s, const char *group, stint_part_fn fn, void *arg,
+                struct stint_err *err)
+{
+    size_t n = 0;
+    int rc = 0;
+    group_name *one = client_groups_wanted(s, group, &n, err);
+    if (one == NULL)
+        return -1;
+    int parts = parts_of(s, group);
+    for (int k = 0; k < parts && rc == 0; k++) {
+        struct stint_stats t = {.group = group};
+        rc = stats_part(s, group, k, &t, err);
+        if (rc == 0)
+            rc = fn(k, parts, &t, arg) != 0;
+    }
+    free(one);
+    return rc < 0 ? -1 : 0;
 }
 
 int stint_stats(stint *s, const char *group, stint_stats_fn fn, void *arg,

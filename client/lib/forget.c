@@ -12,6 +12,8 @@
 #include "err.h"
 #include "limits.h"
 #include "lua_scripts.h"
+#include "part.h"
+#include "parts.h"
 #include "task.h"
 
 /* In ms, and its µs are below 2^53 as Lua needs it: in the year 2255. */
@@ -74,60 +76,93 @@ static int forget_see(const struct stint_stats *t, void *arg)
     return 0;
 }
 
-static int forget_rest(struct stint *s, const char *group, const char *base,
+/* `name`: of the part. */
+static int forget_rest(struct stint *s, const char *name, const char *base,
                        struct stint_err *err)
 {
-    char ended[2 * STINT_NAME_LEN + 24], wake[2 * STINT_NAME_LEN + 24];
-    char groups[STINT_NAME_LEN + 24];
+    static const char *const kinds[] = {"ended", "large"};
+    char key[2][2 * STINT_NAME_LEN + 24], wake[2 * STINT_NAME_LEN + 24];
     struct args a;
-    snprintf(ended, sizeof(ended), "%s:ended", base);
-    script_wake_key(&s->caller, wake, sizeof(wake), group, NULL);
-    snprintf(groups, sizeof(groups), "{%s}:groups", s->caller.base);
+    script_wake_key(&s->caller, wake, sizeof(wake), name, NULL);
     args_init(&a);
     args_add_str(&a, "UNLINK");
-    args_add_str(&a, ended);
     args_add_str(&a, wake);
+    for (int i = 0; i < 2; i++) {
+        snprintf(key[i], sizeof(key[i]), "%s:%s", base, kinds[i]);
+        args_add_str(&a, key[i]);
+    }
     int rc = forget_send(s, &a, NULL, NULL, err);
     args_close(&a);
-    if (rc)
-        return rc;
+    return rc;
+}
+
+/* The fleet forgets the name; who queues to it registers it anew. */
+static int forget_name(struct stint *s, const char *group,
+                       struct stint_err *err)
+{
+    char groups[STINT_NAME_LEN + 24];
+    struct args a;
+    struct group_known *row = parts_row(s, group);
+    snprintf(groups, sizeof(groups), "{%s}:groups", s->caller.base);
     args_init(&a);
     args_add_str(&a, "ZREM");
     args_add_str(&a, groups);
     args_add_str(&a, group);
-    rc = forget_send(s, &a, NULL, NULL, err);
+    int rc = forget_send(s, &a, NULL, NULL, err);
     args_close(&a);
-    for (size_t i = 0; i < s->n_groups; i++)
-        if (strcmp(s->groups[i], group) == 0) /* to be registered anew */
-            memmove(s->groups[i], s->groups[--s->n_groups],
-                    sizeof(group_name));
+    if (row != NULL)
+        row->registered = 0;
+    return rc;
+}
+
+/* Ended tasks of a part, in bounded steps; all of them are added to *n. */
+static int forget_part(struct stint *s, const char *base, int64_t retained,
+                       uint64_t *n, struct stint_err *err)
+{
+    int64_t moved = 0;
+    int more = 1;
+    /* Ids kept without a task are not among `retained`. */
+    for (int64_t steps = 4 * retained / REAP_TASKS_MAX + 4000;
+         more && steps > 0; steps--) {
+        if (forget_step(s, base, &moved, &more, err))
+            return -1;
+        *n += (uint64_t)moved;
+    }
+    return 0;
+}
+
+/* Of each part: what has ended, or (`rest`) what is no task. */
+static int forget_parts(struct stint *s, const char *group, int rest,
+                        int64_t retained, uint64_t *n, struct stint_err *err)
+{
+    char name[STINT_NAME_LEN + 1], base[2 * STINT_NAME_LEN + 16];
+    int rc = 0;
+    for (int k = 0; k < parts_of(s, group) && rc == 0; k++) {
+        part_name(name, group, k);
+        snprintf(base, sizeof(base), "{%s:%s}", s->caller.base, name);
+        rc = rest ? forget_rest(s, name, base, err)
+                  : forget_part(s, base, retained, n, err);
+    }
     return rc;
 }
 
 int stint_forget_group(stint *s, const char *group, uint64_t *n,
                        struct stint_err *err)
 {
-    char base[2 * STINT_NAME_LEN + 16];
     struct forgotten f = {0};
-    int64_t moved = 0, total = 0;
-    int more = 1;
+    uint64_t total = 0;
     if (group == NULL || !task_group_is_valid(group, strlen(group)))
         return err_set(err, STINT_INVALID, "there is no such group name");
-    snprintf(base, sizeof(base), "{%s:%s}", s->caller.base, group);
-    if (stint_stats(s, group, forget_see, &f, err))
+    if (parts_refresh(s, group, err) < 0 ||
+        stint_stats(s, group, forget_see, &f, err) ||
+        forget_parts(s, group, 0, f.retained, &total, err))
         return -1;
-    /* Ids kept without a task are not among `retained`. */
-    int64_t steps = 4 * f.retained / REAP_TASKS_MAX + 4000;
-    for (; more && steps > 0; steps--) {
-        if (forget_step(s, base, &moved, &more, err))
-            return -1;
-        total += moved;
-    }
     if (n != NULL)
-        *n = (uint64_t)total;
+        *n = total;
     if (stint_stats(s, group, forget_see, &f, err))
         return -1;
     if (f.in_use > 0 || f.retained > 0)
         return 0;
-    return forget_rest(s, group, base, err);
+    return forget_parts(s, group, 1, 0, NULL, err) ||
+                   forget_name(s, group, err) ? -1 : 0;
 }

@@ -11,6 +11,8 @@
 
 #include "err.h"
 #include "limits.h"
+#include "part.h"
+#include "parts.h"
 #include "status.h"
 
 #define NODES_DEFAULT 10000
@@ -183,7 +185,8 @@ static int node_look_elsewhere(struct graph *g, size_t i, struct stint_err *err)
         return why.code == STINT_NOT_FOUND
                    ? 0
                    : err_set(err, why.code, "%s", why.text);
-    snprintf(ref, sizeof(ref), "%s/%s", group, node_id(&g->nodes[i]));
+    snprintf(ref, sizeof(ref), "%.*s/%s", (int)part_group_len(group), group,
+             node_id(&g->nodes[i]));
     g->aliases++; /* first, for it takes no room of the limit */
     int64_t to = graph_node(g, ref, err);
     if (to < 0 || (size_t)to == i)
@@ -211,8 +214,10 @@ static int node_read(struct graph *g, size_t i, const struct redisReply *r,
     if (!gone && node_read_task(g, i, task, task_len, err))
         return -1;
     for (size_t k = 0; k < reply_n(children); k++) {
-        const char *ref = reply_str(children, k, &len);
-        if (strchr(ref, '/') == NULL || !task_ref_is_valid(ref, len))
+        char ref[REF_LEN];
+        snprintf(ref, sizeof(ref), "%s", reply_str(children, k, &len));
+        part_ref_fold(ref);
+        if (strchr(ref, '/') == NULL || !task_ref_is_valid(ref, strlen(ref)))
             continue;
         int64_t child = graph_node(g, ref, err);
         if (child < 0 || parent_add(g, (size_t)child, i, err))
@@ -221,21 +226,25 @@ static int node_read(struct graph *g, size_t i, const struct redisReply *r,
     return 0;
 }
 
-/* Asks for the node and more of its group that come soon after it. */
+/* Asks for the node and more of its part that come soon after it. */
 static int graph_step(struct graph *g, size_t first, struct stint_err *err)
 {
     size_t which[STEP], n = 0;
+    group_name base, other;
     struct args a;
+    parts_route(g->s, g->nodes[first].group, node_id(&g->nodes[first]), base);
     args_init(&a);
     args_add_i64(&a, (int64_t)g->limit + 1);
     for (size_t i = first; i < g->n && n < STEP && i < first + 10 * STEP; i++)
         if (g->nodes[i].status[0] == '\0' &&
             strcmp(g->nodes[i].group, g->nodes[first].group) == 0) {
+            parts_route(g->s, g->nodes[i].group, node_id(&g->nodes[i]), other);
+            if (strcmp(base, other) != 0)
+                continue;
             args_add_str(&a, node_id(&g->nodes[i]));
             which[n++] = i;
         }
-    struct redisReply *r =
-        client_call(g->s, SCRIPT_FAMILY, g->nodes[first].group, &a, err);
+    struct redisReply *r = client_call(g->s, SCRIPT_FAMILY, base, &a, err);
     args_close(&a);
     if (r == NULL)
         return -1;
@@ -339,19 +348,25 @@ static int graph_show(struct graph *g, stint_graph_fn fn, void *arg,
     return rc < 0 ? err_set(err, STINT_NOMEM, "out of memory") : 0;
 }
 
-int stint_graph(stint *s, const char *group, const char *id, size_t limit,
-                stint_graph_fn fn, void *arg, struct stint_err *err)
+static int graph_look(stint *s, const char *group, const char *id,
+                      size_t limit, stint_graph_fn fn, void *arg,
+                      struct stint_err *err)
 {
     struct graph g = {.s = s, .limit = limit ? limit : NODES_DEFAULT};
     group_name in;
     char ref[REF_LEN];
+    size_t n_all = 0;
     if (g.limit > NODES_MAX)
         g.limit = NODES_MAX;
     if (!task_id_is_valid(id, strlen(id)))
         return err_set(err, STINT_NOT_FOUND, "there is no task %.128s", id);
+    group_name *all = client_groups(s, &n_all, err); /* and their parts */
+    if (all == NULL)
+        return -1;
+    free(all);
     if (status_locate(s, group, id, in, err))
         return -1;
-    snprintf(ref, sizeof(ref), "%s/%s", in, id);
+    snprintf(ref, sizeof(ref), "%.*s/%s", (int)part_group_len(in), in, id);
     int rc = graph_node(&g, ref, err) < 0 ? -1 : 0;
     for (size_t i = 0; i < g.n && rc == 0; i++)
         if (g.nodes[i].status[0] == '\0')
@@ -361,5 +376,14 @@ int stint_graph(stint *s, const char *group, const char *id, size_t limit,
     if (rc == 0)
         rc = graph_show(&g, fn, arg, err);
     graph_free(&g);
+    return rc;
+}
+
+int stint_graph(stint *s, const char *group, const char *id, size_t limit,
+                stint_graph_fn fn, void *arg, struct stint_err *err)
+{
+    int rc = graph_look(s, group, id, limit, fn, arg, err);
+    if (rc && parts_look_again(s, group, err))
+        rc = graph_look(s, group, id, limit, fn, arg, err);
     return rc;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of tasks: group by group, a step at a time, so that a list of millions
- * takes no memory and holds nobody up. */
+/* Lists of tasks: group by group and part by part, a step at a time, so that a
+ * list of millions takes no memory and holds nobody up. */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
+#include "part.h"
+#include "parts.h"
 #include "status.h"
 
 struct listing {
@@ -42,8 +44,8 @@ static int list_show(struct listing *l, const char *group,
     return 0;
 }
 
-static int list_group(struct listing *l, const char *group,
-                      struct stint_err *err)
+static int list_part(struct listing *l, const char *group,
+                     struct stint_err *err)
 {
     char cursor[64] = "";
     size_t len;
@@ -67,6 +69,18 @@ static int list_group(struct listing *l, const char *group,
         memcpy(cursor, next, sizeof(cursor));
     } while (*cursor && !l->stopped);
     return 0;
+}
+
+static int list_group(struct listing *l, const char *group,
+                      struct stint_err *err)
+{
+    int rc = 0;
+    for (int k = 0; k < parts_of(l->s, group) && rc == 0 && !l->stopped; k++) {
+        group_name base;
+        part_name(base, group, k);
+        rc = list_part(l, base, err);
+    }
+    return rc;
 }
 
 int stint_list(stint *s, const struct stint_list_options *o, stint_list_fn fn,

@@ -13,6 +13,7 @@
 #include "buf.h"
 #include "err.h"
 #include "limits.h"
+#include "parts.h"
 
 #define REF_LEN     (STINT_NAME_LEN + STINT_ID_LEN + 2)
 #define DELIVER_MAX 1000 /* rounds; the reaper does the rest */
@@ -81,6 +82,13 @@ static int family_ask(struct family *f, const char *group, const char *id,
                       struct stint_err *err)
 {
     unsigned char there = 0;
+    if (stint_ids_exist(f->s, group, &id, 1, &there, err))
+        return -1;
+    if (there)
+        return 1;
+    int news = parts_refresh(f->s, group, err); /* looked in the wrong part? */
+    if (news <= 0)
+        return news;
     return stint_ids_exist(f->s, group, &id, 1, &there, err) ? -1 : there;
 }
 
@@ -118,6 +126,17 @@ static int edge_add(struct family *f, size_t to)
     return 0;
 }
 
+/* Is a parent in the part of its child? Then queue_task looks whether it is
+ * there. */
+static int family_is_near(const struct family *f, const stint_task *t,
+                          const char *group, const char *id)
+{
+    group_name own, other;
+    parts_route(f->s, t->group, t->id, own);
+    parts_route(f->s, group, id, other);
+    return strcmp(own, other) == 0;
+}
+
 /* One parent of a task, "ID" or "GROUP/ID": completed into b. */
 static int parent_add(struct family *f, const stint_task *t, const char *ref,
                       struct buf *b, struct stint_err *err)
@@ -137,7 +156,7 @@ static int parent_add(struct family *f, const stint_task *t, const char *ref,
         if (of == NULL)
             return -1;
     }
-    if (i == f->n && strcmp(of, t->group) != 0) {
+    if (i == f->n && !family_is_near(f, t, of, id)) {
         int there = family_ask(f, of, id, err);
         if (there < 0)
             return -1;
@@ -191,6 +210,36 @@ static void cycle_tell(const struct family *f, const size_t *stack, size_t top,
             f->tasks[to]->id);
 }
 
+/* One above the highest of its parents, which have theirs. */
+static void generation_set(const struct family *f, size_t at)
+{
+    size_t generation = 0;
+    for (size_t k = f->first[at]; k < f->first[at + 1]; k++)
+        if (f->tasks[f->edges[k]]->generation >= generation)
+            generation = f->tasks[f->edges[k]]->generation + 1;
+    f->tasks[at]->generation = generation;
+}
+
+/* Those of one generation go out together, wherever they live. */
+static int family_by_generation(const struct family *f, stint_task **ordered,
+                                struct stint_err *err)
+{
+    size_t *at = calloc(f->n + 1, sizeof(*at));
+    stint_task **sorted = calloc(f->n, sizeof(*sorted));
+    int rc = at && sorted ? 0 : err_set(err, STINT_NOMEM, "out of memory");
+    for (size_t i = 0; i < f->n && rc == 0; i++)
+        at[ordered[i]->generation + 1]++;
+    for (size_t i = 1; i <= f->n && rc == 0; i++)
+        at[i] += at[i - 1];
+    for (size_t i = 0; i < f->n && rc == 0; i++)
+        sorted[at[ordered[i]->generation]++] = ordered[i];
+    if (rc == 0)
+        memcpy(ordered, sorted, f->n * sizeof(*sorted));
+    free(sorted);
+    free(at);
+    return rc;
+}
+
 /* Parents before children, otherwise as given. */
 static int family_sort(const struct family *f, stint_task **ordered,
                        size_t *bad, struct stint_err *err)
@@ -213,6 +262,7 @@ static int family_sort(const struct family *f, stint_task **ordered,
             size_t at = stack[top];
             if (edge[at] == f->first[at + 1]) {
                 color[at] = DONE;
+                generation_set(f, at);
                 ordered[n++] = f->tasks[at];
                 if (top-- == 0)
                     break;
@@ -235,7 +285,22 @@ static int family_sort(const struct family *f, stint_task **ordered,
     free(color);
     free(stack);
     free(edge);
-    return rc;
+    return rc ? rc : family_by_generation(f, ordered, err);
+}
+
+/* Who is near depends on the number of parts: what is known may be old. */
+static int family_refresh(struct family *f, struct stint_err *err)
+{
+    const char *last = "";
+    for (size_t i = 0; i < f->n; i++) {
+        const stint_task *t = f->tasks[i];
+        if (t->depends == NULL || strcmp(t->group, last) == 0)
+            continue;
+        if (parts_refresh(f->s, t->group, err) < 0)
+            return -1;
+        last = t->group;
+    }
+    return 0;
 }
 
 int parents_order(struct stint *s, stint_task *const *tasks, size_t n,
@@ -251,6 +316,8 @@ int parents_order(struct stint *s, stint_task *const *tasks, size_t n,
         return 0;
     if (family_init(&f))
         rc = err_set(err, STINT_NOMEM, "out of memory");
+    else
+        rc = family_refresh(&f, err);
     for (size_t i = 0; i < n && rc == 0; i++) {
         f.first[i] = f.n_edges;
         rc = task_complete(&f, tasks[i], err);
@@ -268,6 +335,38 @@ int parents_order(struct stint *s, stint_task *const *tasks, size_t n,
     }
     family_free(&f);
     return rc;
+}
+
+/* ---- Where parents live ------------------------------------------------- */
+
+void parents_place(const struct stint *s, char *ref, size_t cap)
+{
+    char id[STINT_ID_LEN + 1];
+    group_name group, base;
+    size_t len = strcspn(ref, "/");
+    if (ref[len] == '\0' || len > STINT_NAME_LEN)
+        return;
+    snprintf(group, sizeof(group), "%.*s", (int)len, ref);
+    snprintf(id, sizeof(id), "%s", ref + len + 1);
+    parts_route(s, group, id, base);
+    snprintf(ref, cap, "%s/%s", base, id);
+}
+
+int parents_are_far(const struct stint *s, const stint_task *t)
+{
+    group_name own;
+    parts_route(s, t->group, t->id, own);
+    size_t own_len = strlen(own);
+    for (const char *p = t->depends; p != NULL && *p != '\0';) {
+        char ref[REF_LEN];
+        size_t len = strcspn(p, " ");
+        snprintf(ref, sizeof(ref), "%.*s", (int)len, p);
+        parents_place(s, ref, sizeof(ref));
+        if (strncmp(ref, own, own_len) != 0 || ref[own_len] != '/')
+            return 1;
+        p += len + (p[len] == ' ');
+    }
+    return 0;
 }
 
 /* ---- Messages --------------------------------------------------------------- */

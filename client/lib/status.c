@@ -12,6 +12,8 @@
 
 #include "err.h"
 #include "limits.h"
+#include "part.h"
+#include "parts.h"
 
 /* ---- A status and the memory of its strings ----------------------------- */
 
@@ -84,7 +86,7 @@ void stint_status_free(struct stint_status *t)
     free(t);
 }
 
-#define CAST_MAX 1000 /* CAST_MAX of lua/prelude.lua */
+#define CAST_MAX 1000 /* as in lua/prelude.lua */
 
 /* ---- Runs --------------------------------------------------------------- */
 
@@ -197,6 +199,8 @@ static void run_from_part(struct status_box *b, const struct redisReply *r,
 static int parts_read(struct stint *s, struct status_box *b, int64_t n,
                       struct stint_err *err)
 {
+    group_name base;
+    parts_route(s, b->pub.group_name, b->pub.id, base);
     for (int64_t first = 1; first <= n; first += BATCH_TASKS_MAX) {
         char names[BATCH_TASKS_MAX][STINT_ID_LEN + 24];
         const char *ids[BATCH_TASKS_MAX];
@@ -206,7 +210,7 @@ static int parts_read(struct stint *s, struct status_box *b, int64_t n,
             ids[k] = names[k];
         }
         struct redisReply *r =
-            status_call(s, b->pub.group_name, "2", ids, k, err);
+            status_call(s, base, "2", ids, k, err);
         if (r == NULL)
             return -1;
         for (size_t i = 0; i < k; i++)
@@ -339,7 +343,7 @@ int status_fill(struct status_box *b, struct task_state *st, const char *group,
     if (len == 0)
         st->next_ms = reply_i64(r, i + 2);
     b->pub.id = box_printf(b, "%s", id);
-    b->pub.group_name = box_printf(b, "%s", group);
+    b->pub.group_name = box_keep(b, group, part_group_len(group));
     b->pub.status = box_printf(b, "%s", st->status);
     b->pub.worker =
         box_printf(b, "%s", strcmp(st->worker, "-") ? st->worker : "");
@@ -404,17 +408,19 @@ int status_locate(struct stint *s, const char *group, const char *id,
 {
     size_t n = 0;
     int there = 0;
+    if (group != NULL && !task_group_is_valid(group, strlen(group)))
+        return err_set(err, STINT_NOT_FOUND, "there is no task %.128s", id);
     if (group != NULL) {
-        snprintf(found, sizeof(group_name), "%s", group);
+        parts_route(s, group, id, found);
         return 0;
     }
     group_name *groups = client_groups(s, &n, err);
     if (groups == NULL)
         return -1;
     for (size_t i = 0; i < n && there == 0; i++) {
-        struct redisReply *r = status_call(s, groups[i], "1", &id, 1, err);
+        parts_route(s, groups[i], id, found);
+        struct redisReply *r = status_call(s, found, "1", &id, 1, err);
         there = r == NULL ? -1 : task_is_there(r, 2);
-        memcpy(found, groups[i], sizeof(group_name));
         client_reply_free(r);
     }
     free(groups);
@@ -445,9 +451,9 @@ static int status_build(struct stint *s, struct status_box *b,
     return b->failed ? -1 : 0;
 }
 
-struct stint_status *stint_task_status(stint *s, const char *group,
-                                       const char *id, unsigned flags,
-                                       struct stint_err *err)
+static struct stint_status *status_look(stint *s, const char *group,
+                                        const char *id, unsigned flags,
+                                        struct stint_err *err)
 {
     group_name in;
     if (status_locate(s, group, id, in, err))
@@ -467,4 +473,14 @@ struct stint_status *stint_task_status(stint *s, const char *group,
     err_set(err, STINT_NOMEM, "out of memory"); /* unless it is set */
     stint_status_free(b != NULL ? &b->pub : NULL);
     return NULL;
+}
+
+struct stint_status *stint_task_status(stint *s, const char *group,
+                                       const char *id, unsigned flags,
+                                       struct stint_err *err)
+{
+    struct stint_status *t = status_look(s, group, id, flags, err);
+    if (t == NULL && parts_look_again(s, group, err))
+        t = status_look(s, group, id, flags, err);
+    return t;
 }

@@ -34,8 +34,9 @@ struct redisReply *status_call(struct stint *s, const char *group,
                                const char *depth, const char *const *ids,
                                size_t n, struct stint_err *err);
 
-/* The group that has the task: `group`, or if that is NULL the first of all in
- * which it is. Errors: NOT_FOUND. */
+/* The part of a group that has the task: of `group`, if it is there at all, or
+ * if that is NULL of the first of all in which it is. Errors: NOT_FOUND; then
+ * parts_look_again. */
 int status_locate(struct stint *s, const char *group, const char *id,
                   group_name found, struct stint_err *err);
 

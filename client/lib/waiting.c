@@ -11,6 +11,8 @@
 #include "clock.h"
 #include "err.h"
 #include "limits.h"
+#include "part.h"
+#include "parts.h"
 #include "status.h"
 
 enum { WAIT_LOST = -1, WAIT_ENDED = -2 };
@@ -20,6 +22,7 @@ struct waiting {
     const char *const *ids;
     size_t n, ended, not_completed;
     int *where; /* index of its group, or one of the above */
+    unsigned short *slots; /* part_slot of each */
     group_name *groups;
     size_t n_groups;
 };
@@ -43,21 +46,22 @@ static void wait_hear(struct waiting *w, size_t id, int group,
     w->ended++;
 }
 
-/* Asks the group for all ids that stand at `from`. */
-static int wait_ask(struct waiting *w, int group, int from,
-                    struct stint_err *err)
+/* Asks one part of a group of `parts` for its ids that stand at `from`. */
+static int wait_ask_part(struct waiting *w, int group, int part, int parts,
+                         int from, struct stint_err *err)
 {
     const char *ids[BATCH_TASKS_MAX];
     size_t which[BATCH_TASKS_MAX], n = 0;
+    group_name base;
+    part_name(base, w->groups[group], part);
     for (size_t i = 0; i < w->n; i++) {
-        if (w->where[i] == from) {
+        if (w->where[i] == from && w->slots[i] % parts == part) {
             ids[n] = w->ids[i];
             which[n++] = i;
         }
         if (n == 0 || (n < BATCH_TASKS_MAX && i + 1 < w->n))
             continue;
-        struct redisReply *r =
-            status_call(w->s, w->groups[group], "1", ids, n, err);
+        struct redisReply *r = status_call(w->s, base, "1", ids, n, err);
         if (r == NULL)
             return -1;
         for (size_t k = 0; k < n; k++)
@@ -65,6 +69,17 @@ static int wait_ask(struct waiting *w, int group, int from,
         client_reply_free(r);
         n = 0;
     }
+    return 0;
+}
+
+/* Asks the group for all ids that stand at `from`. */
+static int wait_ask(struct waiting *w, int group, int from,
+                    struct stint_err *err)
+{
+    int parts = parts_of(w->s, w->groups[group]);
+    for (int k = 0; k < parts; k++)
+        if (wait_ask_part(w, group, k, parts, from, err))
+            return -1;
     return 0;
 }
 
@@ -115,9 +130,12 @@ int stint_wait(stint *s, const char *group, const char *const *ids, size_t n,
     int rc = -1;
     w.groups = client_groups_wanted(s, group, &w.n_groups, err);
     w.where = calloc(n + 1, sizeof(*w.where));
-    for (size_t i = 0; w.where != NULL && i < n; i++)
+    w.slots = calloc(n + 1, sizeof(*w.slots));
+    for (size_t i = 0; w.where != NULL && w.slots != NULL && i < n; i++) {
         w.where[i] = WAIT_LOST;
-    if (w.where == NULL)
+        w.slots[i] = (unsigned short)part_slot(ids[i]);
+    }
+    if (w.where == NULL || w.slots == NULL)
         err_set(err, STINT_NOMEM, "out of memory");
     else if (w.groups != NULL)
         rc = wait_loop(&w, timeout_s, fn, arg, err);
@@ -125,5 +143,6 @@ int stint_wait(stint *s, const char *group, const char *const *ids, size_t n,
         *n_not_completed = w.not_completed;
     free(w.groups);
     free(w.where);
+    free(w.slots);
     return rc;
 }

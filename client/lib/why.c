@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "err.h"
+#include "part.h"
+#include "parts.h"
 #include "status.h"
 #include "time_text.h"
 
@@ -175,8 +177,10 @@ static void why_parents(struct explaining *e)
     size_t used = 0, n = 0, len;
     for (; n < reply_n(e->parents) && n < PARENTS_NAMED; n++) {
         char status[12], one[STINT_NAME_LEN + STINT_ID_LEN + 20];
-        const char *ref = reply_str(e->parents, n, &len);
+        char ref[STINT_NAME_LEN + STINT_ID_LEN + 2];
+        snprintf(ref, sizeof(ref), "%s", reply_str(e->parents, n, &len));
         parent_status(e, ref, status);
+        part_ref_fold(ref);
         int k = snprintf(one, sizeof(one), "%s%s (%s)", n > 0 ? ", " : "", ref,
                          status);
         if (k < 0 || used + (size_t)k >= sizeof(text))
@@ -368,15 +372,16 @@ static int why_say(struct explaining *e, struct stint_err *err)
     return 0;
 }
 
-int stint_why(stint *s, const char *group, const char *id,
-              struct stint_why *why, struct stint_err *err)
+static int why_look(stint *s, const char *group, const char *id,
+                    struct stint_why *why, struct stint_err *err)
 {
-    group_name in;
+    group_name in, name;
     struct args a;
-    struct explaining e = {.s = s, .group = in, .id = id, .why = why};
+    struct explaining e = {.s = s, .group = name, .id = id, .why = why};
     *why = (struct stint_why){.ahead = -1, .about_s = -1};
     if (status_locate(s, group, id, in, err))
         return -1;
+    snprintf(name, sizeof(name), "%.*s", (int)part_group_len(in), in);
     args_init(&a);
     args_add_str(&a, id);
     struct redisReply *r = client_call(s, SCRIPT_WHY, in, &a, err);
@@ -387,5 +392,14 @@ int stint_why(stint *s, const char *group, const char *id,
                  ? err_set(err, STINT_NOT_FOUND, "there is no task %.128s", id)
                  : why_say(&e, err);
     client_reply_free(r);
+    return rc;
+}
+
+int stint_why(stint *s, const char *group, const char *id,
+              struct stint_why *why, struct stint_err *err)
+{
+    int rc = why_look(s, group, id, why, err);
+    if (rc && parts_look_again(s, group, err))
+        rc = why_look(s, group, id, why, err);
     return rc;
 }

@@ -398,6 +398,31 @@ STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
                                         stint_stats_fn fn, void *arg,
                                         struct stint_err *err);
 
+/* ---- Groups in parts ----------------------------------------------------- */
+
+/* A group may be spread over several parts. Each is a queue of its own: on a
+ * Redis Cluster they live in different slots, so that the group's rate grows
+ * with the shards. Order and priority hold within a part. Everywhere else the
+ * parts are one group. */
+
+/* Spreads a group over 1 to 256 parts. Only while it holds no tasks at all,
+ * ended ones and the ids that are kept an hour after them included; the number
+ * that it has already is always fine, and repairs a change that somebody began
+ * and did not end. Running workers serve new parts at once.
+ * Errors: INVALID, STATE (it holds tasks; the text says how many), BUSY
+ * (somebody else changes it, too), TOO_BIG (over 4,000 parts in all). */
+STINT_API STINT_CHECKED int stint_set_parts(stint *s, const char *group,
+                                            int parts, struct stint_err *err);
+
+/* Part `part` of `parts`; `t` is valid during the call. Return non-zero to
+ * stop. */
+typedef int (*stint_part_fn)(int part, int parts, const struct stint_stats *t,
+                             void *arg);
+/* The counts of each part of a group. Errors: INVALID. */
+STINT_API STINT_CHECKED int stint_parts(stint *s, const char *group,
+                                        stint_part_fn fn, void *arg,
+                                        struct stint_err *err);
+
 /* Walks all keys in bounded steps, changing nothing. fn hears each fault as
  * a sentence. *n_checked: tasks looked at; *n_faults. */
 typedef void (*stint_fsck_fn)(const char *group, const char *fault, void *arg);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "parts.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "err.h"
+#include "limits.h"
+#include "part.h"
+#include "task.h"
+
+static struct group_known *row_find(const struct stint *s, const char *group)
+{
+    for (size_t i = 0; i < s->n_known; i++)
+        if (strcmp(s->known[i].name, group) == 0)
+            return &s->known[i];
+    return NULL;
+}
+
+struct group_known *parts_row(struct stint *s, const char *group)
+{
+    struct group_known *row = row_find(s, group);
+    if (row != NULL)
+        return row;
+    struct group_known *more =
+        realloc(s->known, (s->n_known + 1) * sizeof(*more));
+    if (more == NULL)
+        return NULL;
+    s->known = more;
+    row = &more[s->n_known++];
+    *row = (struct group_known){.parts = 1};
+    snprintf(row->name, sizeof(row->name), "%s", group);
+    return row;
+}
+
+int parts_of(const struct stint *s, const char *group)
+{
+    const struct group_known *row = row_find(s, group);
+    return row != NULL ? row->parts : 1;
+}
+
+int parts_learn(struct stint *s, const char *group, int n, int sure)
+{
+    if (n < 1 || n > PARTS_MAX)
+        return 0;
+    struct group_known *row = parts_row(s, group);
+    if (row == NULL)
+        return -1;
+    int news = row->parts != n && (sure || !row->sure);
+    row->sure |= sure;
+    if (sure)
+        row->heard_ms = clock_mono_ms();
+    if (news) {
+        row->parts = n;
+        row->registered = 0;
+    }
+    return news;
+}
+
+int parts_refresh(struct stint *s, const char *group, struct stint_err *err)
+{
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, "see");
+    args_add_str(&a, "-");
+    struct redisReply *r = client_call(s, SCRIPT_SET_PARTS, group, &a, err);
+    args_close(&a);
+    if (r == NULL)
+        return -1;
+    int news = parts_learn(s, group, (int)reply_i64(r, 2), 1);
+    client_reply_free(r);
+    return news < 0 ? err_set(err, STINT_NOMEM, "out of memory") : news;
+}
+
+int parts_look_again(struct stint *s, const char *group, struct stint_err *err)
+{
+    struct stint_err why = {0};
+    int news = 0;
+    if (err->code != STINT_NOT_FOUND ||
+        (group != NULL && !task_group_is_valid(group, strlen(group))))
+        return 0;
+    for (size_t i = 0; i < s->n_known; i++) /* refreshing adds no rows */
+        if (group == NULL && s->known[i].parts > 1)
+            news |= parts_refresh(s, s->known[i].name, &why) > 0;
+    if (group != NULL)
+        news = parts_refresh(s, group, &why) > 0;
+    if (!news || why.code != STINT_OK)
+        return 0;
+    *err = (struct stint_err){0};
+    return 1;
+}
+
+void parts_route(const struct stint *s, const char *group, const char *id,
+                 group_name base)
+{
+    part_name(base, group, part_of_id(id, parts_of(s, group)));
+}
