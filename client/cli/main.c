@@ -36,6 +36,7 @@ static const struct command commands[] = {
     {"kill", cmd_kill_run, "workers give back what runs and end",
      cmd_kill_usage},
     {"stats", cmd_stats_run, "counts of each group", cmd_stats_usage},
+    {"group", cmd_group_run, "the parts of a group", cmd_group_usage},
     {"cron", cmd_cron_run, "the next times of a cron expression",
      cmd_cron_usage},
     {"fsck", cmd_fsck_run, "check all keys", cmd_fsck_usage},
