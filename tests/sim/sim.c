@@ -15,7 +15,12 @@
 #include "err.h"
 #include "sim.h"
 
-const char *const sim_groups[SIM_GROUPS] = {"main", "images"};
+const char *const sim_groups[SIM_GROUPS] = {"main", "images", "main~1"};
+
+const char *sim_group_shown(int group)
+{
+    return sim_groups[group < SIM_NAMED ? group : 0];
+}
 
 struct sim_options {
     uint64_t from, n;

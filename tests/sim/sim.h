@@ -38,7 +38,9 @@
 
 #define SIM_TASKS_MAX   96
 #define SIM_WORKERS_MAX 4
-#define SIM_GROUPS      2
+#define SIM_GROUPS      3 /* the last is a part of the first */
+#define SIM_NAMED       2 /* that clients and workers name */
+#define SIM_PARTS       2 /* of main */
 #define SIM_PARENTS_MAX 3
 #define SIM_COMMANDS_MAX 64
 #define SIM_RECORD_MAX  512
@@ -46,7 +48,8 @@
 #define SIM_LINE_MAX    240
 #define SIM_EPOCH_MS    1700000000000 /* Redis's clock when a seed begins */
 
-extern const char *const sim_groups[SIM_GROUPS];
+extern const char *const sim_groups[SIM_GROUPS]; /* as Redis has them */
+const char *sim_group_shown(int group);             /* as people do */
 
 /* What may go wrong; a seed draws some of them.
  * BUG: "late" is drawn only when asked for. A worker does not notice an assign

@@ -190,7 +190,10 @@ static void queue_send(struct sim *s, struct sim_order *o)
         return;
     }
     args_init(&a);
-    args_add_str(&a, o->again ? "1" : "0");
+    if (o->tasks[0]->group == 1)
+        args_add_str(&a, o->again ? "1" : "0");
+    else
+        args_add_str(&a, o->again ? "1 2" : "0 2"); /* SIM_PARTS */
     for (int i = 0; i < o->n; i++)
         queue_add(s, &a, o->tasks[i], rules[i]);
     script_call(&s->client, SCRIPT_QUEUE_TASK, sim_groups[o->tasks[0]->group],

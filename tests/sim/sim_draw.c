@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "part.h"
 #include "sim.h"
 
 /* ---- What is queued ----------------------------------------------------- */
@@ -69,8 +70,8 @@ static void draw_parents(struct sim *s, struct sim_task *t,
         t->parents[t->n_parents++] = p;
         t->is_foreign |= p->group != t->group;
         n += snprintf(text->parents + n, sizeof(text->parents) - (size_t)n,
-                      "%s\"%s/%s\"", n > 0 ? "," : "[", sim_groups[p->group],
-                      p->id);
+                      "%s\"%s/%s\"", n > 0 ? "," : "[",
+                      sim_group_shown(p->group), p->id);
     }
     snprintf(text->parents + n, sizeof(text->parents) - (size_t)n, "]");
     o->depends_on = text->parents;
@@ -133,7 +134,7 @@ static void draw_task(struct sim *s, struct sim_task *t)
     t->function = functions[sim_chance(s, 30) ? 4 : sim_random(s, 4)];
     o.id = t->id;
     o.function = t->function;
-    o.group_name = sim_groups[t->group];
+    o.group_name = sim_group_shown(t->group);
     int64_t start_ms = 0;
     if (sim_chance(s, 500)) {
         start_ms = sim_chance(s, 30) ? 3600000
@@ -236,19 +237,37 @@ static void draw_on_end(struct sim *s, void *arg)
     }
 }
 
+/* A third of the tasks of main are for its other part. */
+static int draw_group(struct sim *s)
+{
+    if (sim_chance(s, 300))
+        return 1;
+    return sim_chance(s, 333) ? SIM_NAMED : 0;
+}
+
+/* t00, t01…; with a letter behind it if it would live in the other part. */
+static void draw_id(struct sim *s, struct sim_task *t)
+{
+    int part = t->group == SIM_NAMED, n = s->n_tasks++;
+    snprintf(t->id, sizeof(t->id), "t%02d", n);
+    for (char c = 'a'; t->group != 1 && part_of_id(t->id, SIM_PARTS) != part;
+         c++)
+        snprintf(t->id, sizeof(t->id), "t%02d%c", n, c);
+}
+
 void sim_draw_plan(struct sim *s)
 {
     int64_t span_ms = (s->end_ms - s->now_ms) * 2 / 3;
     int n = (int)sim_between(s, 20, 50);
     while (s->n_tasks < n) {
         struct sim_order *o = sim_client_order(s, ORDER_QUEUE, NULL, NULL);
-        int group = sim_chance(s, 300);
+        int group = draw_group(s);
         int size = (int)sim_between(s, 1, BATCH_MAX);
         int64_t at_ms = s->now_ms + sim_between(s, 0, span_ms);
         for (o->n = 0; o->n < size && s->n_tasks < n; o->n++) {
             struct sim_task *t = &s->tasks[s->n_tasks];
-            snprintf(t->id, sizeof(t->id), "t%02d", s->n_tasks++);
             t->group = group;
+            draw_id(s, t);
             draw_task(s, t);
             o->tasks[o->n] = t;
             draw_requeue(s, t, at_ms);

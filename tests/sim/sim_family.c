@@ -99,7 +99,7 @@ static void family_failed(struct sim *s, const struct sim_call_view *c,
     for (int i = 0; i < t->n_parents; i++) {
         char name[40];
         snprintf(name, sizeof(name), "%s/%s,",
-                 sim_groups[t->parents[i]->group], t->parents[i]->id);
+                 sim_group_shown(t->parents[i]->group), t->parents[i]->id);
         names |= (t->broke | t->vague) & 1u << i && strstr(text, name) != NULL;
     }
     if (!names || strstr(text, "it depends on") == NULL)

@@ -119,6 +119,9 @@ static void redis_do(struct sim *s, const char *command)
 void sim_redis_begin(struct sim *s)
 {
     redis_do(s, "FLUSHALL");
+    redis_do(s, "SET {stint:main}:parts 2"); /* SIM_PARTS */
+    redis_do(s, "SET {stint:main~1}:parts 2");
+    redis_do(s, "HSET {stint}:parts main 2");
     redisReply *r = sim_redis_ask(s, "FUNCTION LOAD REPLACE %b", lua_library,
                                   lua_library_len);
     if (r->type == REDIS_REPLY_ERROR)

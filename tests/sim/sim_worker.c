@@ -110,9 +110,9 @@ static void worker_configure(struct sim_life *life)
     if (c->n_types == 0)
         check(config_add_function(c, "beta", worker_no_function, NULL,
                                   &err) == 0);
-    for (int i = 0; i < SIM_GROUPS; i++) {
+    for (int i = 0; i < SIM_NAMED; i++) {
         int weight = is_first ? 1 : (int)sim_random(s, 3);
-        if (i == SIM_GROUPS - 1 && c->n_groups == 0)
+        if (i == SIM_NAMED - 1 && c->n_groups == 0)
             weight = 1;
         while (weight-- > 0)
             check(config_add_group(c, sim_groups[i], &err) == 0);
