@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "part.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "limits.h"
+#include "slots.h"
 
 /* The parts of a broadcast, ID@1 and so on, live where it lives. */
 unsigned part_slot(const char *id)
 {
-    unsigned crc = 0;
-    for (; *id != '\0' && *id != '@'; id++) {
-        crc ^= (unsigned)(unsigned char)*id << 8;
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc & 0x8000) != 0 ? crc << 1 ^ 0x1021 : crc << 1;
-        crc &= 0xffff;
-    }
-    return crc & 16383;
+    return slots_of_key(id, strcspn(id, "@"));
 }
 
 int part_of_id(const char *id, int n)
