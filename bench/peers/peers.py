@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The peers: one table row each. The settings are the fastest of those
+tried, which the comment above a row names."""
+
+import os
+from dataclasses import dataclass, field
+
+import install
+from child import Failed
+from turns import Program
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"  # Debian's, which sees Debian's packages
+RUBY = "/usr/bin/ruby"
+SERVICES = ("beanstalkd", "gearman-job-server")
+
+
+@dataclass
+class Counts:
+    """Tasks a turn, for one to a few seconds; sends a second, seconds."""
+    queue: int
+    drain: int
+    rate: float = 100
+    seconds: float = 10
+
+    def quick(self):
+        return Counts(max(self.queue // 10, 100), max(self.drain // 10, 100),
+                      self.rate, 2)
+
+
+@dataclass
+class Peer:
+    key: str           # for --only
+    title: str
+    server: str        # of servers.KINDS
+    counts: Counts
+    settings: str
+    argv: list = ()
+    left: tuple = ()   # keys in Redis that exist while a task is not done
+    apt: tuple = ()    # the first is the one whose version is shown
+    npm: dict = field(default_factory=dict)
+    client: str = ""   # of our own, compiled
+    reference: bool = False  # no peer, but what could be reached
+
+    def install(self, may_install):
+        if self.apt:
+            services = [s for s in SERVICES if s in self.apt]
+            install.packages(self.apt, services, may_install)
+        if self.npm:
+            install.npm(self.npm, may_install)
+        if self.client:
+            install.client(self.client)
+
+    def version(self):
+        if self.npm:
+            return next(iter(self.npm.values()))
+        found = install.package_version(self.apt[0]) if self.apt else None
+        return install.upstream(found) if found else ""
+
+    def take(self, turn):
+        Program(self.argv, self.left).take(turn)
+
+
+class Stint(Peer):
+    """By the program's own bench command."""
+
+    def version(self):
+        return install.run([self.argv[0], "--version"], "stint").split()[-1]
+
+    def bench(self, turn, what, *more):
+        return turn.children.run(
+            [self.argv[0], "bench", what, "--url", turn.server.url, "--json",
+             *more], 120)
+
+    def take(self, turn):
+        server, n = turn.server, turn.counts.queue
+        size = ["--tasks", str(n), "--payload", "100"]
+        bytes_before, cpu_s = server.memory(), server.cpu_s()
+        answer = self.bench(turn, "queue", "--keep", *size)
+        queue_s = server.cpu_s() - cpu_s
+        turn.keep("queue_server_cpu_us", queue_s * 1e6 / n)
+        turn.keep("queue_per_s", answer["tasks_per_s"])
+        turn.keep("bytes_per_task", (server.memory() - bytes_before) / n)
+        server.fresh()
+        cpu_s = server.cpu_s()
+        answer = self.bench(turn, "drain", "--concurrency", "64", *size)
+        # It queues them, too; what that costs is known from just before.
+        drain_s = server.cpu_s() - cpu_s - queue_s
+        turn.keep("drain_server_cpu_us", drain_s * 1e6 / n)
+        turn.keep("drain_per_s", answer["tasks_per_s"])
+        turn.keep("worker_cpu_us", answer["worker_cpu_us_per_task"])
+        server.fresh()
+        self.latency(turn)
+
+    def latency(self, turn):
+        try:
+            answer = self.bench(
+                turn, "latency", "--rate", f"{turn.counts.rate:g}",
+                "--seconds", f"{turn.counts.seconds:g}")
+        except Failed as why:
+            turn.note(f"pick-up latency not measured: {why}")
+            return
+        turn.keep("latency_p50_ms", answer["p50_ms"])
+        turn.keep("latency_p99_ms", answer["p99_ms"])
+
+
+class Ceiling(Peer):
+    """Stint's scripts from a bare loop: no worker, and so no latency."""
+
+    def take(self, turn):
+        n = str(turn.counts.queue)
+        for what, depth in (("queue", "4"), ("drain", "2")):
+            turn.server.fresh()
+            answer = turn.children.run(
+                [*self.argv, turn.server.url, what, n, "100", "250", depth],
+                120)
+            turn.keep(f"{what}_per_s", answer["tasks_per_s"])
+            turn.keep(f"{what}_server_cpu_us",
+                      answer["redis_cpu_us_per_task"])
+
+
+def script(interpreter, name):
+    return [interpreter, os.path.join(HERE, name)]
+
+
+def table(build):
+    """All of them, in the order of the turns. build: the build directory."""
+    return [
+        Ceiling(
+            key="ceiling", title="raw scripts (ceiling)", server="redis",
+            counts=Counts(200000, 200000), reference=True,
+            argv=[os.path.join(build, "bench", "stint-bench-ceiling")],
+            settings="Stint's Lua scripts from one bare hiredis loop, 250 "
+            "tasks a call, 4 calls in flight to queue, 2 to drain"),
+        Stint(
+            key="stint", title="Stint", server="redis",
+            counts=Counts(200000, 200000),
+            argv=[os.path.join(build, "stint")],
+            settings="`stint bench`: stint_queue_tasks; one worker, a C "
+            "function on threads, concurrency 64"),
+        Peer(
+            key="bullmq", title="BullMQ", server="redis",
+            counts=Counts(30000, 30000),
+            argv=script("node", "bullmq.mjs"),
+            left=("bull:bench:wait", "bull:bench:active"),
+            npm={"bullmq": "6.7.0", "ioredis": "6.0.0"},
+            settings="addBulk of 1,000; one worker, concurrency 100, "
+            "removeOnComplete"),
+        Peer(
+            key="bee-queue", title="bee-queue", server="redis",
+            counts=Counts(80000, 80000),
+            argv=script("node", "bee-queue.mjs"),
+            left=("bq:bench:waiting", "bq:bench:active"),
+            npm={"bee-queue": "2.0.0"},
+            settings="saveAll of 1,000; concurrency 100, no events, "
+            "removeOnSuccess"),
+        Peer(
+            key="sidekiq", title="Sidekiq (does not acknowledge)",
+            server="redis", counts=Counts(100000, 30000),
+            argv=script(RUBY, "sidekiq.rb"), left=("queue:bench",),
+            apt=("ruby-sidekiq", "ruby-hiredis"),
+            settings="push_bulk of 1,000; concurrency 10, hiredis driver; "
+            "its open-source fetch does not acknowledge"),
+        Peer(
+            key="celery", title="Celery on Redis", server="redis",
+            counts=Counts(5000, 4000),
+            argv=script(PYTHON, "celery_turn.py"), left=("bench", "unacked"),
+            apt=("python3-celery", "python3-redis", "python3-hiredis"),
+            settings="one producer, no bulk call; pool solo, prefetch "
+            "without limit, acks_late, results ignored"),
+        Peer(
+            key="rq", title="RQ", server="redis",
+            counts=Counts(10000, 800),
+            argv=script(PYTHON, "rq_turn.py"), left=("rq:queue:bench",),
+            apt=("python3-rq", "python3-hiredis"),
+            settings="enqueue_many of 500; SimpleWorker (no fork), "
+            "result_ttl 0"),
+        Peer(
+            key="beanstalkd", title="beanstalkd", server="beanstalkd",
+            counts=Counts(200000, 200000),
+            argv=[install.client_path("beanstalkd")], client="beanstalkd",
+            apt=("beanstalkd",),
+            settings="our C client on a unix socket, pipelined: 200 puts a "
+            "write, 100 reserves ahead; kept in memory only"),
+        Peer(
+            key="gearmand", title="gearmand", server="gearmand",
+            counts=Counts(500000, 500000),
+            argv=[install.client_path("gearmand")], client="gearmand",
+            apt=("gearman-job-server",),
+            settings="our C client over TCP, pipelined: 200 jobs a write, "
+            "100 jobs ahead; kept in memory only"),
+    ]
