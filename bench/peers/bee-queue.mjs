@@ -4,9 +4,8 @@ import {
 } from './node_turn.mjs';
 
 const BeeQueue = load('bee-queue');
-const CHUNK = Number(process.env.CHUNK || 1000);
-const FLYING = Number(process.env.FLYING || 1);
-const CONCURRENCY = Number(process.env.CONCURRENCY || 100);
+const CHUNK = 1000;
+const CONCURRENCY = 100;
 const options = {
   redis: { path: address },
   getEvents: false, // nobody waits for a job's end
@@ -31,7 +30,7 @@ async function produce() {
   if (what === 'send') {
     await sendAll((text) => queue.createJob([text]).save());
   } else {
-    await queueAll(CHUNK, FLYING, (n) => queue.saveAll(
+    await queueAll(CHUNK, (n) => queue.saveAll(
       Array.from({ length: n }, () => queue.createJob([payload()]))));
   }
   await queue.close();

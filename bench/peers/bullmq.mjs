@@ -6,9 +6,8 @@ import {
 const { Queue, Worker } = load('bullmq');
 const connection = { path: address, maxRetriesPerRequest: null };
 const options = { removeOnComplete: true, removeOnFail: true };
-const CHUNK = Number(process.env.CHUNK || 1000);
-const FLYING = Number(process.env.FLYING || 1);
-const CONCURRENCY = Number(process.env.CONCURRENCY || 100);
+const CHUNK = 1000;
+const CONCURRENCY = 100;
 
 async function work() {
   const count = new Count();
@@ -29,7 +28,7 @@ async function produce() {
   if (what === 'send') {
     await sendAll((text) => queue.add('noop', [text]));
   } else {
-    await queueAll(CHUNK, FLYING, (n) => queue.addBulk(
+    await queueAll(CHUNK, (n) => queue.addBulk(
       Array.from({ length: n }, () => ({ name: 'noop', data: [payload()] }))));
   }
   await queue.close();

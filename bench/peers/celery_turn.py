@@ -11,9 +11,6 @@ from celery.signals import worker_ready
 
 import python_turn as turn
 
-POOL = os.environ.get("POOL", "solo")
-CONCURRENCY = int(os.environ.get("CONCURRENCY", "1"))
-
 END_S = 0.3  # the last task is to be acknowledged first
 
 app = celery.Celery("bench", broker=f"redis+socket://{turn.address}")
@@ -21,8 +18,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,  # acknowledged after the handler, as the others
     task_default_queue="bench",
-    task_store_errors_even_if_ignored=False,
-    worker_prefetch_multiplier=int(os.environ.get("PREFETCH", "100")),
+    worker_prefetch_multiplier=0,
     worker_send_task_events=False,
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
@@ -46,7 +42,7 @@ def on_ready(**_):
 def main():
     if turn.what in ("work", "listen"):
         worker = app.Worker(
-            pool=POOL, concurrency=CONCURRENCY, loglevel="ERROR", quiet=True,
+            pool="solo", concurrency=1, loglevel="ERROR", quiet=True,
             without_gossip=True, without_mingle=True, without_heartbeat=True)
         worker.start()
         return

@@ -13,7 +13,7 @@ BAR_WIDTH = 470
 ROW = 24
 BAR = 15
 HEAD = 56          # of the whole chart
-PANEL_HEAD = 54
+PANEL_HEAD = 66
 PANEL_FOOT = 18
 
 STYLE = """
@@ -139,9 +139,10 @@ PANELS = (
 
 def svg(results):
     machine = results["machine"]
+    rounds = results["rounds"]
     about = (f"{results['date'][:10]} · {machine['cores']} cores, "
-             f"{machine['cpu']} · Redis {results['redis']} · medians of "
-             f"{results['rounds']} rounds"
+             f"{machine['cpu']} · Redis {results['redis']} · "
+             + ("one round" if rounds == 1 else f"medians of {rounds} rounds")
              + (" · quick form, not to be quoted" if results["quick"] else ""))
     out = [label(24, 30, "No-op tasks of 100 bytes, side by side on one "
                  "machine", "title"), label(24, 48, about, "small")]

@@ -80,12 +80,12 @@ class Masked:
                              service],
                 f"not installed, as the service {service} would start")
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         for service in self.services:
             if self.systemd:
                 run(as_root() + ["systemctl", "unmask", "--runtime",
                                  "--quiet", service], f"unmask {service}")
-            if shutil.which("systemctl"):
+            if not failed and shutil.which("systemctl"):
                 run(as_root() + ["systemctl", "disable", "--quiet", service],
                     f"disable {service}")
 

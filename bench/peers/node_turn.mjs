@@ -25,18 +25,12 @@ export function answer(object) {
   process.stdout.write(JSON.stringify(object) + '\n');
 }
 
-// Queues all, `chunk` tasks a call and `flying` calls at once.
-export async function queueAll(chunk, flying, queueSome) {
+// Queues all, `chunk` tasks a call.
+export async function queueAll(chunk, queueSome) {
   const from = now();
-  let queued = 0;
-  const caller = async () => {
-    while (queued < tasks) {
-      const n = Math.min(chunk, tasks - queued);
-      queued += n;
-      await queueSome(n);
-    }
-  };
-  await Promise.all(Array.from({ length: flying }, caller));
+  for (let queued = 0; queued < tasks; queued += chunk) {
+    await queueSome(Math.min(chunk, tasks - queued));
+  }
   answer({ tasks, seconds: seconds(from, now()) });
 }
 

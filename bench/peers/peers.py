@@ -3,6 +3,7 @@
 tried, which the comment above a row names."""
 
 import os
+import re
 from dataclasses import dataclass, field
 
 import install
@@ -36,6 +37,8 @@ class Peer:
     counts: Counts
     settings: str
     argv: list = ()
+    remark: str = ""   # beside its name, wherever that stands
+    runtime: str = ""  # a program whose --version is worth knowing
     left: tuple = ()   # keys in Redis that exist while a task is not done
     apt: tuple = ()    # the first is the one whose version is shown
     npm: dict = field(default_factory=dict)
@@ -56,6 +59,14 @@ class Peer:
             return next(iter(self.npm.values()))
         found = install.package_version(self.apt[0]) if self.apt else None
         return install.upstream(found) if found else ""
+
+    def settings_shown(self):
+        if not self.runtime:
+            return self.settings
+        text = install.run([self.runtime, "--version"], self.runtime)
+        name = os.path.basename(self.runtime)
+        found = re.search(r"\d+(\.\d+)+", text)
+        return f"{self.settings}; {name} {found.group() if found else text}"
 
     def take(self, turn):
         Program(self.argv, self.left).take(turn)
@@ -127,7 +138,8 @@ def table(build):
     """All of them, in the order of the turns. build: the build directory."""
     return [
         Ceiling(
-            key="ceiling", title="raw scripts (ceiling)", server="redis",
+            key="ceiling", title="raw scripts", remark="(ceiling)",
+            server="redis",
             counts=Counts(200000, 200000), reference=True,
             argv=[os.path.join(build, "bench", "stint-bench-ceiling")],
             settings="Stint's Lua scripts from one bare hiredis loop, 250 "
@@ -138,38 +150,49 @@ def table(build):
             argv=[os.path.join(build, "stint")],
             settings="`stint bench`: stint_queue_tasks; one worker, a C "
             "function on threads, concurrency 64"),
+        # Also tried: concurrency 50, 200, 400 and 500; calls of 250, 500,
+        # 2,000 and 5,000; two calls at once.
         Peer(
-            key="bullmq", title="BullMQ", server="redis",
+            key="bullmq", title="BullMQ", server="redis", runtime="node",
             counts=Counts(30000, 30000),
             argv=script("node", "bullmq.mjs"),
             left=("bull:bench:wait", "bull:bench:active"),
             npm={"bullmq": "6.7.0", "ioredis": "6.0.0"},
             settings="addBulk of 1,000; one worker, concurrency 100, "
             "removeOnComplete"),
+        # Also tried: concurrency 20, 50, 200, 300, 400 and 1,000; calls of
+        # 100, 250, 500, 2,000 and 5,000; two calls at once.
         Peer(
             key="bee-queue", title="bee-queue", server="redis",
+            runtime="node",
             counts=Counts(80000, 80000),
             argv=script("node", "bee-queue.mjs"),
             left=("bq:bench:waiting", "bq:bench:active"),
             npm={"bee-queue": "2.0.0"},
             settings="saveAll of 1,000; concurrency 100, no events, "
             "removeOnSuccess"),
+        # Also tried: concurrency 2, 5, 15 and 25; calls of 500 and 2,000;
+        # the driver in Ruby (a quarter slower).
         Peer(
-            key="sidekiq", title="Sidekiq (does not acknowledge)",
-            server="redis", counts=Counts(100000, 30000),
+            key="sidekiq", title="Sidekiq", server="redis",
+            remark="(no acknowledgement)", runtime=RUBY,
+            counts=Counts(100000, 30000),
             argv=script(RUBY, "sidekiq.rb"), left=("queue:bench",),
             apt=("ruby-sidekiq", "ruby-hiredis"),
             settings="push_bulk of 1,000; concurrency 10, hiredis driver; "
             "its open-source fetch does not acknowledge"),
+        # Also tried: pool threads (less than half), prefork with 1, 2 and 3
+        # processes (slower, and twice the CPU), prefetch 10, 100 and 1,000.
         Peer(
-            key="celery", title="Celery on Redis", server="redis",
+            key="celery", title="Celery", server="redis", runtime=PYTHON,
             counts=Counts(5000, 4000),
             argv=script(PYTHON, "celery_turn.py"), left=("bench", "unacked"),
             apt=("python3-celery", "python3-redis", "python3-hiredis"),
             settings="one producer, no bulk call; pool solo, prefetch "
             "without limit, acks_late, results ignored"),
+        # Also tried: see rq_turn.py. Its worker takes one job at a time.
         Peer(
-            key="rq", title="RQ", server="redis",
+            key="rq", title="RQ", server="redis", runtime=PYTHON,
             counts=Counts(10000, 800),
             argv=script(PYTHON, "rq_turn.py"), left=("rq:queue:bench",),
             apt=("python3-rq", "python3-hiredis"),
@@ -188,5 +211,5 @@ def table(build):
             argv=[install.client_path("gearmand")], client="gearmand",
             apt=("gearman-job-server",),
             settings="our C client over TCP, pipelined: 200 jobs a write, "
-            "100 jobs ahead; kept in memory only"),
+            "100 jobs ahead; a million buckets; kept in memory only"),
     ]

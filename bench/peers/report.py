@@ -91,7 +91,8 @@ def cell(peer, measure, spread):
 
 
 def name_of(peer):
-    return f"{peer['title']} {peer['version']}".rstrip()
+    words = (peer["title"], peer["version"], peer["remark"])
+    return " ".join(word for word in words if word)
 
 
 def conditions(results):

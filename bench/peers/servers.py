@@ -141,9 +141,11 @@ class Gearmand(Server):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
-        # One thread for input and output was the fastest of 0, 1, 2 and 4.
+        # Threads: 0, 1 and 2 were tried. Its table of jobs has 991 chains
+        # by default; with them 150,000 jobs took five times as long to drain.
         return [self.name, "--listen", "127.0.0.1", "--port", str(self.port),
-                "--threads", "1", "--log-file",
+                "--threads", "0", "--hashtable-buckets", "1000003",
+                "--log-file",
                 os.path.join(self.directory, "gearmand.log")]
 
     def connect(self):

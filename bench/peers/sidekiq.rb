@@ -7,16 +7,15 @@ require "sidekiq/cli"
 require "sidekiq/launcher"
 
 PAYLOAD_CHARS = 96 # 100 bytes as ["..."]
-CHUNK = Integer(ENV.fetch("CHUNK", "1000"))
-CONCURRENCY = Integer(ENV.fetch("CONCURRENCY", "10"))
+CHUNK = 1000
+CONCURRENCY = 10
 ADDRESS, WHAT = ARGV
 TASKS = Integer(ARGV[2])
 RATE = Float(ARGV[3] || 0)
 
 $stdout.sync = true
 Sidekiq.logger.level = Logger::FATAL
-redis = {path: ADDRESS, url: nil}
-redis[:driver] = :hiredis
+redis = {path: ADDRESS, url: nil, driver: :hiredis}
 Sidekiq.configure_client { |config| config.redis = redis }
 Sidekiq.configure_server { |config| config.redis = redis }
 

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,14 +74,35 @@ void wire_open(struct wire *w, const char *address)
     w->out_len = w->in_pos = w->in_len = 0;
 }
 
+/* Takes what is there, behind what is unread, which stays where it is. */
+static void in_fill(struct wire *w)
+{
+    ssize_t n = read(w->fd, w->in + w->in_len, sizeof w->in - w->in_len);
+    if (n == 0)
+        fail("the server hung up");
+    if (n < 0 && errno != EINTR)
+        fail("read: %s", strerror(errno));
+    w->in_len += n > 0 ? (size_t)n : 0;
+}
+
+/* Reads while it cannot write: a server that cannot get rid of its answers
+ * may stop reading. */
 void wire_flush(struct wire *w)
 {
     size_t sent = 0;
     while (sent < w->out_len) {
-        ssize_t n = write(w->fd, w->out + sent, w->out_len - sent);
-        if (n < 0 && errno != EINTR)
-            fail("write: %s", strerror(errno));
+        ssize_t n =
+            send(w->fd, w->out + sent, w->out_len - sent, MSG_DONTWAIT);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            fail("send: %s", strerror(errno));
         sent += n > 0 ? (size_t)n : 0;
+        if (n >= 0)
+            continue;
+        struct pollfd p = {.fd = w->fd, .events = POLLOUT};
+        if (w->in_len < sizeof w->in)
+            p.events |= POLLIN;
+        if (poll(&p, 1, -1) > 0 && p.revents & POLLIN)
+            in_fill(w);
     }
     w->out_len = 0;
 }
@@ -105,13 +127,7 @@ static void wire_read(struct wire *w)
     }
     if (w->in_len == sizeof w->in)
         fail("an answer is too long");
-    ssize_t n;
-    do
-        n = read(w->fd, w->in + w->in_len, sizeof w->in - w->in_len);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        fail("read: %s", n < 0 ? strerror(errno) : "the server hung up");
-    w->in_len += (size_t)n;
+    in_fill(w);
 }
 
 char *wire_bytes(struct wire *w, size_t len)
@@ -194,9 +210,8 @@ int64_t turn_wait(struct turn *t, long i)
     return due_ns;
 }
 
-void turn_go(struct turn *t)
+void turn_go(void)
 {
-    (void)t;
     char word[16];
     puts("ready");
     fflush(stdout);
@@ -207,12 +222,12 @@ void turn_go(struct turn *t)
 void turn_take(struct turn *t, const char *payload, size_t len)
 {
     int64_t at_ns = now_ns();
+    if (len != PAYLOAD_BYTES || t->taken >= t->tasks)
+        fail("a task that was not sent");
     if (t->taken == 0)
         t->start_ns = at_ns;
     if (t->late_ms) {
         char digits[STAMP_LEN + 1];
-        if (len < STAMP_LEN || t->taken >= t->tasks)
-            fail("a task that was not sent");
         memcpy(digits, payload, STAMP_LEN);
         digits[STAMP_LEN] = '\0';
         int64_t due_ns = strtoll(digits, NULL, 10);

@@ -53,10 +53,11 @@ void payload_make(char payload[static PAYLOAD_BYTES], int64_t stamp_ns);
 /* Sleeps until the i-th send is due; returns when it was due. */
 int64_t turn_wait(struct turn *t, long i);
 /* Says that it can begin, and waits for the word. */
-void turn_go(struct turn *t);
+void turn_go(void);
 /* A task of this payload has come. */
 void turn_take(struct turn *t, const char *payload, size_t len);
-/* Prints the answer: since the first task, send or call of turn_start. */
+/* Prints the answer; the seconds are those since turn_start, the first send
+ * or the first task. */
 void turn_start(struct turn *t);
 void turn_answer(const struct turn *t);
 
