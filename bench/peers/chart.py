@@ -8,8 +8,8 @@ import math
 import report
 
 WIDTH = 840
-LABEL_X = 236      # names end here, bars begin
-BAR_WIDTH = 470
+LABEL_X = 276      # names end here, bars begin
+BAR_WIDTH = 430
 ROW = 24
 BAR = 15
 HEAD = 56          # of the whole chart

@@ -190,7 +190,8 @@ def table(build):
             apt=("python3-celery", "python3-redis", "python3-hiredis"),
             settings="one producer, no bulk call; pool solo, prefetch "
             "without limit, acks_late, results ignored"),
-        # Also tried: see rq_turn.py. Its worker takes one job at a time.
+        # Also tried: its JSON serializer, which was no faster. Its worker
+        # takes one job at a time.
         Peer(
             key="rq", title="RQ", server="redis", runtime=PYTHON,
             counts=Counts(10000, 800),

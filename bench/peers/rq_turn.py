@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""RQ, with its worker that runs jobs in its own process: one that forks for
-each job ran less than half as many."""
+"""RQ, with its worker that runs jobs in its own process; the usual one forks
+for each job."""
 
 import logging
 
