@@ -86,18 +86,14 @@ class Stint(Peer):
     def take(self, turn):
         server, n = turn.server, turn.counts.queue
         size = ["--tasks", str(n), "--payload", "100"]
-        bytes_before, cpu_s = server.memory(), server.cpu_s()
+        bytes_before = server.memory()
         answer = self.bench(turn, "queue", "--keep", *size)
-        queue_s = server.cpu_s() - cpu_s
-        turn.keep("queue_server_cpu_us", queue_s * 1e6 / n)
+        turn.keep("queue_server_cpu_us", answer["redis_cpu_us_per_task"])
         turn.keep("queue_per_s", answer["tasks_per_s"])
         turn.keep("bytes_per_task", (server.memory() - bytes_before) / n)
         server.fresh()
-        cpu_s = server.cpu_s()
         answer = self.bench(turn, "drain", "--concurrency", "64", *size)
-        # It queues them, too; what that costs is known from just before.
-        drain_s = server.cpu_s() - cpu_s - queue_s
-        turn.keep("drain_server_cpu_us", drain_s * 1e6 / n)
+        turn.keep("drain_server_cpu_us", answer["redis_cpu_us_per_task"])
         turn.keep("drain_per_s", answer["tasks_per_s"])
         turn.keep("worker_cpu_us", answer["worker_cpu_us_per_task"])
         server.fresh()
