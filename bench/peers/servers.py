@@ -82,6 +82,13 @@ class Redis(Server):
         if self.child is None:
             self.start()
         self.call("FLUSHALL", "SYNC")
+        # What the turn before unlinked may still be on its way out, and
+        # would be missing from used_memory after this turn.
+        until_s = time.monotonic() + START_S
+        while self.info("memory").get("lazyfree_pending_objects", "0") != "0":
+            if time.monotonic() > until_s:
+                raise Failed("Redis is still freeing the memory of before")
+            time.sleep(0.02)
 
     def call(self, *words):
         """One command; replies are text, numbers or None."""
