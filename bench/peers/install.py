@@ -66,12 +66,31 @@ def as_root():
     return ["sudo", "-n"]
 
 
+# Services that come with packages, and the program that each of them runs.
+SERVICES = {"beanstalkd": "beanstalkd", "gearman-job-server": "gearmand"}
+
+
+def running(services):
+    """Processes of these services."""
+    programs = {SERVICES[service] for service in services}
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                if file.read().strip() in programs:
+                    found.add(pid)
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
 class Masked:
     """Services that systemd must not start. Without systemd, RUNLEVEL=1 and
     policy-rc.d keep them from starting, as in deploy/packages."""
 
     def __init__(self, services):
         self.services = services
+        self.before = running(services)
         self.systemd = os.path.isdir("/run/systemd/system")
 
     def __enter__(self):
@@ -88,6 +107,10 @@ class Masked:
             if not failed and shutil.which("systemctl"):
                 run(as_root() + ["systemctl", "disable", "--quiet", service],
                     f"disable {service}")
+        started = running(self.services) - self.before
+        if started:
+            raise Failed("its package has started a service, process "
+                         f"{', '.join(started)}: please stop that first")
 
 
 def apt_get(names, services):

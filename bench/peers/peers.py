@@ -13,7 +13,6 @@ from turns import Program
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"  # Debian's, which sees Debian's packages
 RUBY = "/usr/bin/ruby"
-SERVICES = ("beanstalkd", "gearman-job-server")
 
 
 @dataclass
@@ -47,7 +46,7 @@ class Peer:
 
     def install(self, may_install):
         if self.apt:
-            services = [s for s in SERVICES if s in self.apt]
+            services = [s for s in install.SERVICES if s in self.apt]
             install.packages(self.apt, services, may_install)
         if self.npm:
             install.npm(self.npm, may_install)
@@ -72,7 +71,15 @@ class Peer:
         Program(self.argv, self.left).take(turn)
 
 
-class Stint(Peer):
+class Built(Peer):
+    """A program of the build directory."""
+
+    def install(self, _may_install):
+        if not os.path.exists(self.argv[0]):
+            raise Failed(f"{self.argv[0]} is not there: build it, or give -b")
+
+
+class Stint(Built):
     """By the program's own bench command."""
 
     def version(self):
@@ -111,7 +118,7 @@ class Stint(Peer):
         turn.keep("latency_p99_ms", answer["p99_ms"])
 
 
-class Ceiling(Peer):
+class Ceiling(Built):
     """Stint's scripts from a bare loop: no worker, and so no latency."""
 
     def take(self, turn):
