@@ -4,8 +4,8 @@ import {
 } from './node_turn.mjs';
 
 const BeeQueue = load('bee-queue');
-const CHUNK = 1000;
-const CONCURRENCY = 100;
+const CHUNK = 500;
+const CONCURRENCY = 200;
 const options = {
   redis: { path: address },
   getEvents: false, // nobody waits for a job's end

@@ -6,8 +6,8 @@ import {
 const { Queue, Worker } = load('bullmq');
 const connection = { path: address, maxRetriesPerRequest: null };
 const options = { removeOnComplete: true, removeOnFail: true };
-const CHUNK = 1000;
-const CONCURRENCY = 100;
+const CHUNK = 250;
+const CONCURRENCY = 200;
 
 async function work() {
   const count = new Count();

@@ -153,18 +153,18 @@ def table(build):
             argv=[os.path.join(build, "stint")],
             settings="`stint bench`: stint_queue_tasks; one worker, a C "
             "function on threads, concurrency 64"),
-        # Also tried: concurrency 50, 200, 400 and 500; calls of 250, 500,
-        # 2,000 and 5,000; two calls at once.
+        # Also tried: concurrency 30, 50, 100, 400 and 500; calls of 500,
+        # 1,000, 2,000 and 5,000; two calls at once.
         Peer(
             key="bullmq", title="BullMQ", server="redis", runtime="node",
             counts=Counts(30000, 30000),
             argv=script("node", "bullmq.mjs"),
             left=("bull:bench:wait", "bull:bench:active"),
             npm={"bullmq": "6.7.0", "ioredis": "6.0.0"},
-            settings="addBulk of 1,000; one worker, concurrency 100, "
+            settings="addBulk of 250; one worker, concurrency 200, "
             "removeOnComplete"),
-        # Also tried: concurrency 20, 50, 200, 300, 400 and 1,000; calls of
-        # 100, 250, 500, 2,000 and 5,000; two calls at once.
+        # Also tried: concurrency 20, 50, 100, 300, 400 and 1,000; calls of
+        # 100, 250, 1,000, 2,000 and 5,000; two calls at once.
         Peer(
             key="bee-queue", title="bee-queue", server="redis",
             runtime="node",
@@ -172,9 +172,9 @@ def table(build):
             argv=script("node", "bee-queue.mjs"),
             left=("bq:bench:waiting", "bq:bench:active"),
             npm={"bee-queue": "2.0.0"},
-            settings="saveAll of 1,000; concurrency 100, no events, "
+            settings="saveAll of 500; concurrency 200, no events, "
             "removeOnSuccess"),
-        # Also tried: concurrency 2, 5, 15 and 25; calls of 500 and 2,000;
+        # Also tried: concurrency 2, 7, 10, 15 and 25; calls of 500 and 2,000;
         # the driver in Ruby (a quarter slower).
         Peer(
             key="sidekiq", title="Sidekiq", server="redis",
@@ -182,7 +182,7 @@ def table(build):
             counts=Counts(100000, 30000),
             argv=script(RUBY, "sidekiq.rb"), left=("queue:bench",),
             apt=("ruby-sidekiq", "ruby-hiredis"),
-            settings="push_bulk of 1,000; concurrency 10, hiredis driver; "
+            settings="push_bulk of 1,000; concurrency 5, hiredis driver; "
             "its open-source fetch does not acknowledge"),
         # Also tried: pool threads (less than half), prefork with 1, 2 and 3
         # processes (slower, and twice the CPU), prefetch 10, 100 and 1,000.
@@ -207,8 +207,8 @@ def table(build):
             counts=Counts(200000, 200000),
             argv=[install.client_path("beanstalkd")], client="beanstalkd",
             apt=("beanstalkd",),
-            settings="our C client on a unix socket, pipelined: 200 puts a "
-            "write, 100 reserves ahead; kept in memory only"),
+            settings="our C client on a unix socket, pipelined: 100 puts a "
+            "write, 20 reserves ahead; kept in memory only"),
         Peer(
             key="gearmand", title="gearmand", server="gearmand",
             counts=Counts(500000, 500000),

@@ -8,7 +8,7 @@ require "sidekiq/launcher"
 
 PAYLOAD_CHARS = 96 # 100 bytes as ["..."]
 CHUNK = 1000
-CONCURRENCY = 10
+CONCURRENCY = 5
 ADDRESS, WHAT = ARGV
 TASKS = Integer(ARGV[2])
 RATE = Float(ARGV[3] || 0)
