@@ -31,8 +31,12 @@ end
 local w = writer(base)
 local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
-local is_plain = redis.call('EXISTS', suspects, cast, base .. ':levels',
-                            base .. ':expiry', base .. ':broadcast') == 0
+local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
+                            base .. ':expiry', base .. ':broadcast',
+                            base .. ':large')
+local has_large = n_others > 0
+    and redis.call('EXISTS', base .. ':large') == 1
+local is_plain = n_others == (has_large and 1 or 0)
 local gone, n_gone = {}, 0
 if not is_plain then
     gone, n_gone = expire_due(w, now, EXPIRE_STEP)
@@ -161,7 +165,6 @@ local function hand_out(id, due, text, task)
 end
 
 -- Where there are large tasks: only those whose bytes fit, and always one.
-local has_large = redis.call('EXISTS', base .. ':large') == 1
 local bytes = 0
 
 local function fit(ids)

@@ -43,6 +43,11 @@ local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
                 'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'match',
                 'of'}
+-- Those that queue_task may be asked for.
+local RULES_ASKED = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
+                     backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
+                     discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
+                     begin = 1}
 local REMOVES = {ZREM = 1, SREM = 1, HDEL = 1, UNLINK = 1}
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}

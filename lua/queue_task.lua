@@ -23,10 +23,6 @@ local own = own_group(base)
 local parents, asked, ask = {}, {}, {} -- of tasks with parents
 local times, functions = {}, {} -- checked before: most are like the one before
 
-local RULES = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
-               backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
-               discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
-               begin = 1}
 local PARENTS_MAX = 1000
 local LARGE = 2048 -- bytes: a batch of smaller ones is never too much
 local NONE = {}
@@ -124,7 +120,7 @@ for i = 1, n do
             local ref = string.match(rule, '^after=(.+)$')
             if ref then
                 add_parent(i, ref)
-            elseif not RULES[key or ''] or not tonumber(value) then
+            elseif not RULES_ASKED[key or ''] or not tonumber(value) then
                 refuse(i, 'INVALID', 'rules', 'are not rules=number')
                 break
             elseif key == 'cast' and #id > 120 then
@@ -136,6 +132,16 @@ for i = 1, n do
 end
 if n < 1 or n ~= math.floor(n) then
     error({err = 'INVALID queue_task takes six arguments a task'})
+end
+
+-- One plain task, as a web request queues it: there is nothing to collect.
+if n == 1 and #bad == 1 and not again and ARGV[7] == '' and ARGV[8] == ''
+    and #tasks[1] <= LARGE
+    and redis.call('HSETNX', base .. ':task', ids[1], tasks[1]) == 1 then
+    local due = when(ARGV[6])
+    redis.call('ZADD', base .. ':queued', due, ids[1])
+    redis.call('ZADD', base .. ':wake', 'LT', due, 'w')
+    return bad
 end
 
 local old = fetch(base .. ':task', ids)
