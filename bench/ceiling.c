@@ -67,7 +67,7 @@ static void queue_append(struct ceiling *c, stint_task *const *tasks, long n)
         args_add_str(&a, tasks[i]->start);
         args_add_str(&a, tasks[i]->stop);
         args_add_str(&a, tasks[i]->rules);
-        args_add(&a, tasks[i]->rest, tasks[i]->rest_len);
+        args_add(&a, tasks[i]->text, tasks[i]->text_len);
     }
     call_append(c, &a);
 }

@@ -6,7 +6,8 @@
 -- ARGV[4...] six a task: id, function, start (ms, or +n/-n from now), stop
 -- (the same, or ''), rules ('key=value ...', see the prelude; after=GROUP/ID or
 -- after=ID: a parent, which is there or comes earlier in this call), and the
--- rest of the task as a JSON object
+-- rest of the task as a JSON object, alone or as it is kept: behind the function
+-- and a blank
 -- Returns now_us, then for each refused task: index (from 0), code, field, text
 -- Refuses: PARTS and the number there is; 0: it is being changed
 local base = KEYS[1]
@@ -53,13 +54,15 @@ local function when(text)
     return time
 end
 
-local function is_function(fn)
-    local fine = functions[fn]
-    if fine == nil then
-        fine = #fn > 0 and #fn <= 128 and not find(fn, '[^%w_.:/-]')
-        functions[fn] = fine
+-- What the task is kept with, or false: it is no name of a function.
+local function mark_of(fn)
+    local mark = functions[fn]
+    if mark == nil then
+        mark = #fn > 0 and #fn <= 128 and not find(fn, '[^%w_.:/-]')
+            and fn .. ' '
+        functions[fn] = mark
     end
-    return fine
+    return mark
 end
 
 -- after=GROUP/ID. Of our group: it is earlier in this call or has to be asked
@@ -94,17 +97,20 @@ for i = 1, n do
     local at = 4 + (i - 1) * 6
     local id, fn, rest = ARGV[at], ARGV[at + 1], ARGV[at + 5]
     ids[i] = id
-    tasks[i] = fn .. ' ' .. rest
+    local mark = mark_of(fn)
+    -- A long text is not put together here: Lua would hash it once more.
+    local json = mark and find(rest, mark, 1, true) == 1 and #mark + 1 or 1
+    tasks[i] = json > 1 and rest or fn .. ' ' .. rest
     if #id == 0 or #id > 128 or find(id, '[^%w_.:-]') then
         refuse(i, 'INVALID', 'id', 'must be 1 to 128 of A-Za-z0-9_.:-')
     elseif seen[id] then
         refuse(i, 'EXISTS', 'id', 'is named twice')
     end
     seen[id] = seen[id] or i
-    if not is_function(fn) then
+    if not mark then
         refuse(i, 'INVALID', 'function', 'must be 1 to 128 of A-Za-z0-9_.:/-')
     end
-    if byte(rest, 1) ~= OPEN or byte(rest, -1) ~= CLOSE
+    if byte(rest, json) ~= OPEN or byte(rest, -1) ~= CLOSE
         or #rest > PAYLOAD_MAX then
         refuse(i, 'INVALID', 'args', 'must be a JSON object up to 1 MiB')
     end

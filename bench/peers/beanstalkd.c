@@ -32,29 +32,7 @@ static void inserted(void)
         fail("put: %s", line);
 }
 
-static void queue(struct turn *t)
-{
-    turn_start(t);
-    for (long sent = 0, heard = 0; heard < t->tasks;) {
-        for (int i = 0; i < BULK && sent < t->tasks; i++, sent++)
-            put(-1);
-        wire_flush(&wire);
-        while (heard < sent - (sent < t->tasks ? BULK : 0)) {
-            inserted();
-            heard++;
-        }
-    }
-    turn_answer(t);
-}
-
-static void send_all(struct turn *t)
-{
-    for (long i = 0; i < t->tasks; i++) {
-        put(turn_wait(t, i));
-        inserted();
-    }
-    turn_answer(t);
-}
+static const struct sender sender = {put, inserted};
 
 static void reserve(void)
 {
@@ -98,9 +76,9 @@ int main(int argc, char **argv)
     turn_init(&t, argc, argv);
     wire_open(&wire, t.address);
     if (turn_is(&t, "queue"))
-        queue(&t);
+        turn_queue(&t, &wire, BULK, &sender);
     else if (turn_is(&t, "send"))
-        send_all(&t);
+        turn_send(&t, &sender);
     else
         work(&t, turn_is(&t, "listen") ? 1 : WINDOW);
     return 0;

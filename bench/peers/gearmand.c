@@ -78,29 +78,7 @@ static void created(void)
         fail("submit: answer %u", p.type);
 }
 
-static void queue(struct turn *t)
-{
-    turn_start(t);
-    for (long sent = 0, heard = 0; heard < t->tasks;) {
-        for (int i = 0; i < BULK && sent < t->tasks; i++, sent++)
-            submit(-1);
-        wire_flush(&wire);
-        while (heard < sent - (sent < t->tasks ? BULK : 0)) {
-            created();
-            heard++;
-        }
-    }
-    turn_answer(t);
-}
-
-static void send_all(struct turn *t)
-{
-    for (long i = 0; i < t->tasks; i++) {
-        submit(turn_wait(t, i));
-        created();
-    }
-    turn_answer(t);
-}
+static const struct sender sender = {submit, created};
 
 /* A job: handle, function and payload, with zeros between. */
 static void assigned(struct turn *t, const struct packet *p)
@@ -156,9 +134,9 @@ int main(int argc, char **argv)
     turn_init(&t, argc, argv);
     wire_open(&wire, t.address);
     if (turn_is(&t, "queue"))
-        queue(&t);
+        turn_queue(&t, &wire, BULK, &sender);
     else if (turn_is(&t, "send"))
-        send_all(&t);
+        turn_send(&t, &sender);
     else
         work(&t, turn_is(&t, "listen") ? 1 : WINDOW);
     return 0;

@@ -249,3 +249,26 @@ void turn_answer(const struct turn *t)
     puts("}");
     fflush(stdout);
 }
+
+void turn_queue(struct turn *t, struct wire *w, int bulk,
+                const struct sender *s)
+{
+    turn_start(t);
+    for (long sent = 0, heard = 0; heard < t->tasks;) {
+        for (int i = 0; i < bulk && sent < t->tasks; i++, sent++)
+            s->send(-1);
+        wire_flush(w);
+        for (; heard < sent - (sent < t->tasks ? bulk : 0); heard++)
+            s->hear();
+    }
+    turn_answer(t);
+}
+
+void turn_send(struct turn *t, const struct sender *s)
+{
+    for (long i = 0; i < t->tasks; i++) {
+        s->send(turn_wait(t, i));
+        s->hear();
+    }
+    turn_answer(t);
+}

@@ -56,6 +56,17 @@ int64_t turn_wait(struct turn *t, long i);
 void turn_go(void);
 /* A task of this payload has come. */
 void turn_take(struct turn *t, const char *payload, size_t len);
+/* How a client sends one task (stamp_ns: see payload_make), and hears that the
+ * server has it. */
+struct sender {
+    void (*send)(int64_t stamp_ns);
+    void (*hear)(void);
+};
+/* All tasks, `bulk` a write, with one such write unanswered. */
+void turn_queue(struct turn *t, struct wire *w, int bulk,
+                const struct sender *s);
+/* One at a time, when each is due. */
+void turn_send(struct turn *t, const struct sender *s);
 /* Prints the answer; the seconds are those since turn_start, the first send
  * or the first task. */
 void turn_start(struct turn *t);

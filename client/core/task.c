@@ -238,15 +238,29 @@ static int task_copy_texts(struct stint_task *t, const struct task_fields *f)
     return 0;
 }
 
+static int task_write_text(struct stint_task *t, const struct task_fields *f)
+{
+    json_t *rest = task_rest(f);
+    char *json = rest != NULL ? json_dumps(rest, JSON_COMPACT) : NULL;
+    size_t name_len = strlen(f->function);
+    size_t json_len = json != NULL ? strlen(json) : 0;
+    json_decref(rest);
+    t->text = json != NULL ? malloc(name_len + json_len + 2) : NULL;
+    if (t->text != NULL) {
+        memcpy(t->text, f->function, name_len);
+        t->text[name_len] = ' ';
+        memcpy(t->text + name_len + 1, json, json_len + 1);
+        t->text_len = name_len + 1 + json_len;
+    }
+    free(json);
+    return t->text != NULL ? 0 : -1;
+}
+
 static int task_fill(struct stint_task *t, const struct task_fields *f,
                      struct stint_err *err)
 {
-    json_t *rest = task_rest(f);
-    t->rest = rest != NULL ? json_dumps(rest, JSON_COMPACT) : NULL;
-    json_decref(rest);
-    if (t->rest == NULL || task_copy_texts(t, f))
+    if (task_write_text(t, f) || task_copy_texts(t, f))
         return err_set(err, STINT_NOMEM, "out of memory");
-    t->rest_len = strlen(t->rest);
     t->durability = f->durability;
     if (f->id != NULL)
         snprintf(t->id, sizeof(t->id), "%s", f->id);
@@ -295,7 +309,8 @@ static struct stint_task *task_from_object(json_t *object,
         stint_task_free(t);
         return NULL;
     }
-    if (t->rest_len > PAYLOAD_BYTES_MAX - STINT_NAME_LEN - 16) {
+    if (t->text_len - strlen(t->function) - 1 >
+        PAYLOAD_BYTES_MAX - STINT_NAME_LEN - 16) {
         errors_add(errors, "args", "too big: with vars more than %d bytes",
                    PAYLOAD_BYTES_MAX - STINT_NAME_LEN - 16);
         errors_sum_up(errors, err);
@@ -360,7 +375,7 @@ void stint_task_free(stint_task *t)
     free(t->depends);
     free(t->cronline);
     free(t->timezone);
-    free(t->rest);
+    free(t->text);
     free(t);
 }
 

@@ -41,9 +41,9 @@ struct stint_task {
     struct durability durability;
     char *cronline, *timezone; /* owned, or NULL; start is then the first
                        match once task_cron_start was called */
-    char *rest;     /* JSON object text: args, vars, task_name, timeout…
-                       without function; "{}" if nothing; owned */
-    size_t rest_len;
+    char *text;     /* as it is kept: the function, a blank, and a JSON object
+                       of args, vars, task_name, timeout… or "{}"; owned */
+    size_t text_len;
 };
 
 /* Predicates for names, at both ends of the wire. */

@@ -60,7 +60,7 @@ static const struct stint_task *window_task(const struct window *w, size_t i)
 
 static size_t task_bytes(const struct stint_task *t)
 {
-    return t->rest_len + sizeof(*t) +
+    return t->text_len + sizeof(*t) +
            (t->depends != NULL ? strlen(t->depends) : 0);
 }
 
@@ -110,7 +110,7 @@ static void batch_send(const struct window *w, struct batch *b)
             args_add_str(&a, rules[n_rules++] = rules_with_parents(w->q->s, t));
         else
             args_add_str(&a, t->rules);
-        args_add(&a, t->rest, t->rest_len);
+        args_add(&a, t->text, t->text_len);
     }
     part_name(base, b->group, b->part);
     script_call(&w->q->s->caller, SCRIPT_QUEUE_TASK, base, &a, client_keep,

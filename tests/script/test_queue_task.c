@@ -176,6 +176,14 @@ static void test_times_and_records(void **state)
     REDIS("f {}", "HGET {stint:main}:task now");
     EXPECT("", "queue_task", "0", "x", "f", "+0", "", "", "{\"args\":[1]}");
     REDIS("f {\"args\":[1]}", "HGET {stint:main}:task x");
+    /* The same, as it is kept; with the name of another it is nothing. */
+    EXPECT("", "queue_task", "1", "x", "f", "+0", "", "", "f {\"args\":[1]}");
+    EXPECT("", "queue_task", "0", "y", "f", "+0", "", "", "f {\"args\":[2]}");
+    REDIS("f {\"args\":[2]}", "HGET {stint:main}:task y");
+    EXPECT_START("0 INVALID args ", "queue_task", "0", "z", "f", "+0", "", "",
+                 "g {}");
+    EXPECT_START("0 INVALID args ", "queue_task", "0", "z", "f", "+0", "", "",
+                 "f f {}");
 }
 
 static void test_wake_markers(void **state)

@@ -96,7 +96,7 @@ static void queue_add(struct sim *s, struct args *a, struct sim_task *t,
     args_add_str(a, t->queue->start);
     args_add_str(a, t->queue->stop);
     args_add_str(a, queue_rules(t, rules));
-    args_add(a, t->queue->rest, t->queue->rest_len);
+    args_add(a, t->queue->text, t->queue->text_len);
 }
 
 /* A parent that was deleted cannot be waited for any more. */

@@ -195,6 +195,29 @@ slot_to "$slot" "$other" "$third"
     >/dev/null || fail "back"
 exits "and moves back" 0 "$STINT" wait back --timeout 10
 
+# ---- A group in parts --------------------------------------------------------
+
+worker wide --group wide
+wide=$worker_pid
+exits "a group in 6 parts" 0 "$STINT" group wide --parts 6
+tasks 600 w 1 wide | queue
+all_done "a worker that was there before takes from all parts"
+for k in 0 1 2 3 4 5; do
+    key={stint:wide$([ "$k" -eq 0 ] || echo "~$k")}:state
+    at=$(($(slot_of "$key") * 3 / 16384))
+    n=$(node "$at" HLEN "$key")
+    [ "$n" -ge 50 ] || fail "part $k has $n of 600 tasks"
+    echo "$at"
+done | sort -u >"$tmp/nodes_used"
+equal "its parts are at several primaries" 1 \
+    "$(($(grep -c . "$tmp/nodes_used") > 1))"
+equal "to users it is one group" 1 \
+    "$("$STINT" stats --json | grep -c '"group":"wide".*"completed":600')"
+kill -TERM "$wide"
+ended "$wide" 20
+equal "its worker leaves" 0 "$ended_status"
+fsck_clean
+
 # ---- A primary is away -------------------------------------------------------
 
 tasks 200 k 20 "${groups[@]}" | queue

@@ -140,7 +140,8 @@ static void test_options(void **state)
     o.stop_time = "1700000000";
     stint_task *t = stint_task_new(&o, &errors, &err);
     assert_non_null(t);
-    assert_string_equal(t->rest, "{\"args\":[1,2.5],\"timeout\":30}");
+    assert_string_equal(t->text, "f {\"args\":[1,2.5],\"timeout\":30}");
+    assert_int_equal(t->text_len, strlen(t->text));
     assert_string_equal(t->start, "+45000");
     assert_string_equal(t->stop, "1700000000000");
     assert_string_equal(t->group, "main");
