@@ -28,7 +28,7 @@
 /* A lease outlives one lost heartbeat, and with the next beat of any other
  * worker a dead one's tasks are back within three. */
 #define LEASE_MS(hb_ms)     ((hb_ms) * 19 / 10)
-#define REAP_TASKS_MAX      200           /* tasks a reaper's step moves: 5 ms
-                                             of Redis at 25 us each */
+#define REAP_TASKS_MAX      150           /* tasks a reaper's step moves: 5 ms
+                                             of Redis at 30 us each */
 
 #endif
