@@ -159,6 +159,13 @@ static void bench_defaults(struct bench *b)
         b->rounds = b->ceiling ? 3 : 1;
 }
 
+static bool is_cluster(const struct bench *b)
+{
+    static const char scheme[] = "redis+cluster:";
+    const char *url = b->common.url ? b->common.url : getenv("STINT_URL");
+    return url && !strncmp(url, scheme, sizeof scheme - 1);
+}
+
 static int bench_check(const struct command *c, const struct bench *b)
 {
     const struct {
@@ -188,6 +195,8 @@ static int bench_check(const struct command *c, const struct bench *b)
                             SECONDS_MAX);
     if (status < 0 && b->keep && b->rounds > 1)
         status = usage_fail(c, "--keep is for one round");
+    if (status < 0 && b->ceiling && is_cluster(b))
+        status = usage_fail(c, "--ceiling needs one Redis, not a cluster");
     return status;
 }
 

@@ -23,8 +23,9 @@
 #include "err.h"
 
 /* How the answers of all primaries become one. An error always wins, and of
- * integers the smallest (WAIT: so many replicas have it everywhere). */
-enum combine { COMBINE_ANY, COMBINE_SAME };
+ * integers the smallest (WAIT: so many replicas have it everywhere). JOIN: texts
+ * one behind the other. */
+enum combine { COMBINE_ANY, COMBINE_SAME, COMBINE_JOIN };
 
 struct command {
     const char *name;
@@ -39,7 +40,7 @@ static const struct command commands[] = {
     {"MEMORY", 2, COMBINE_ANY},   {"OBJECT", 2, COMBINE_ANY},
     {"FUNCTION", 0, COMBINE_ANY}, {"SCRIPT", 0, COMBINE_ANY},
     {"CONFIG", 0, COMBINE_SAME},  {"WAIT", 0, COMBINE_ANY},
-    {"PING", 0, COMBINE_ANY},     {"INFO", 0, COMBINE_ANY},
+    {"PING", 0, COMBINE_ANY},     {"INFO", 0, COMBINE_JOIN},
     {"TIME", 0, COMBINE_ANY},     {"DBSIZE", 0, COMBINE_ANY},
     {"CLIENT", 0, COMBINE_ANY},   {"COMMAND", 0, COMBINE_ANY},
     {"FLUSHALL", 0, COMBINE_ANY}, {"FLUSHDB", 0, COMBINE_ANY},
@@ -313,6 +314,8 @@ struct gather {
     int n_integers;
     uint64_t hash;       /* of the first answer */
     int differ;
+    char *text;          /* joined; NULL: nothing yet */
+    size_t text_len;
 };
 
 static uint64_t hash_add(uint64_t hash, const void *at, size_t len)
@@ -334,6 +337,20 @@ static uint64_t hash_reply(uint64_t hash, const struct redisReply *r)
     return hash;
 }
 
+/* INFO's answers: some kilobytes a primary. */
+static void gather_join(struct gather *g, const struct redisReply *reply)
+{
+    char *text = realloc(g->text, g->text_len + reply->len + 1);
+    if (text == NULL) {
+        err_set(&g->err, STINT_NOMEM, "out of memory");
+        return;
+    }
+    memcpy(text + g->text_len, reply->str, reply->len);
+    g->text = text;
+    g->text_len += reply->len;
+    text[g->text_len] = '\0';
+}
+
 static void gather_hear(struct gather *g, const struct redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR && g->error_len == 0) {
@@ -347,6 +364,8 @@ static void gather_hear(struct gather *g, const struct redisReply *reply)
         uint64_t hash = hash_reply(14695981039346656037u, reply);
         g->differ |= g->left + 1 < g->n && hash != g->hash;
         g->hash = hash;
+    } else if (g->how == COMBINE_JOIN && reply->str != NULL) {
+        gather_join(g, reply);
     }
 }
 
@@ -370,6 +389,10 @@ static void gather_end(struct gather *g, const struct redisReply *last)
     } else if (g->n_integers > 0) {
         r.type = REDIS_REPLY_INTEGER;
         r.integer = g->least;
+    } else if (g->text != NULL) {
+        r.type = REDIS_REPLY_STRING;
+        r.str = g->text;
+        r.len = g->text_len;
     } else {
         g->fn(last, NULL, g->arg);
         return;
@@ -389,6 +412,7 @@ static void gather_on_reply(const struct redisReply *reply,
     if (g->left > 0)
         return;
     gather_end(g, reply);
+    free(g->text);
     free(g);
 }
 

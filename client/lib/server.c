@@ -52,16 +52,21 @@ static const char *info_find(const char *text, const char *name)
     return NULL;
 }
 
+/* Sums: a cluster answers with the lines of each of its primaries. */
 static int64_t info_count(const char *text, const char *name)
 {
-    const char *at = info_find(text, name);
-    return at != NULL ? strtoll(at, NULL, 10) : 0;
+    int64_t n = 0;
+    while ((text = info_find(text, name)) != NULL)
+        n += strtoll(text, NULL, 10);
+    return n;
 }
 
 static int64_t info_us(const char *text, const char *name)
 {
-    const char *at = info_find(text, name);
-    return at != NULL ? (int64_t)(strtod(at, NULL) * 1e6) : 0;
+    double s = 0;
+    while ((text = info_find(text, name)) != NULL)
+        s += strtod(text, NULL);
+    return (int64_t)(s * 1e6);
 }
 
 static int is_script(const char *name, size_t len)

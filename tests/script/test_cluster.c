@@ -270,6 +270,12 @@ static void test_all_primaries(void **state)
     assert_int_equal(seen.type, REDIS_REPLY_INTEGER);
     assert_int_equal(seen.last, 0);
 
+    seen = ask(s, "INFO", "keyspace", NULL, NULL); /* one behind the other */
+    int sections = 0;
+    for (const char *at = seen.text; (at = strstr(at, "# Keyspace")); at++)
+        sections++;
+    assert_int_equal(sections, 3);
+
     seen = ask(s, "CONFIG", "GET", "appendonly", NULL);
     assert_int_equal(seen.type, REDIS_REPLY_ARRAY);
     freeReplyObject(node_do(n, 2, "CONFIG SET appendonly yes"));

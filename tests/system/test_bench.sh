@@ -125,6 +125,8 @@ has ratio
 equal "nothing is left there" "" \
     "$(REDISCLI_AUTH='p@ss/w' redis-cli -p $port -n 3 keys '*')"
 
+exits "of a cluster" 2 \
+    "$STINT" bench drain --ceiling --url redis+cluster://127.0.0.1:1
 export STINT_LIBEXEC=$tmp/nowhere
 exits "no program for the raw scripts" 1 \
     "$STINT" bench drain --tasks 10 --ceiling

@@ -442,7 +442,8 @@ STINT_API STINT_CHECKED int stint_forget_group(stint *s, const char *group,
 /* ---- The server --------------------------------------------------------- */
 
 /* What Redis has spent for all its users since it started, or since somebody
- * reset its statistics: take the difference of two looks. */
+ * reset its statistics: take the difference of two looks. Of a cluster: all
+ * its primaries together, and the clock of one of them. */
 struct stint_server_usage {
     size_t size;               /* sizeof(struct stint_server_usage) */
     int64_t cpu_us;            /* user and system, of its whole process */
