@@ -21,7 +21,7 @@
 #include "parts.h"
 
 #define FLIGHT_MAX 4    /* full batches in flight */
-#define WINDOW_MAX 8192 /* tasks in flight to groups in parts */
+#define WINDOW_MAX 8192 /* tasks in flight to several groups or parts */
 #define BYTES_MAX  ((size_t)FLIGHT_MAX * BATCH_BYTES_MAX)
 #define NEWS_MAX   8 /* new numbers of parts heard before we take a rest */
 
@@ -33,6 +33,7 @@ struct batch {
     const char *group; /* borrowed from the first task */
     int part, parts;   /* where it goes, as far as is known */
     int again;         /* its tasks are UNKNOWN */
+    int is_open;       /* it takes more of them */
     size_t n, bytes;
     size_t first, last; /* its tasks are a chain in the window */
     struct client_answer answer;
@@ -45,8 +46,6 @@ struct window {
     size_t *next;         /* in the chain of its batch */
     struct batch *batches;
     size_t n_batches, batches_room;
-    size_t open[PARTS_MAX]; /* batch + 1 that takes tasks of a part */
-    const char *open_group; /* of which group; NULL: none */
     size_t most;            /* batches in flight: all, or few once a
                                connection was lost under so many */
     size_t heard;           /* that are in Redis since the last sending */
@@ -202,7 +201,9 @@ static size_t window_size(const struct window *w)
     for (i = 0; i < w->room && q->done + i < q->n; i++) {
         const struct stint_task *t = window_task(w, i);
         bytes += task_bytes(t);
-        if (most < w->room && parts_of(q->s, t->group) > 1)
+        if (most < w->room &&
+            (parts_of(q->s, t->group) > 1 ||
+             strcmp(t->group, window_task(w, 0)->group) != 0))
             most = w->room;
         if (i > 0 && (i >= most || bytes > BYTES_MAX))
             break;
@@ -226,9 +227,20 @@ static struct batch *batch_new(struct window *w, const struct stint_task *t,
     }
     struct batch *b = &w->batches[w->n_batches++];
     *b = (struct batch){
-        .group = t->group, .part = part, .parts = parts_of(w->q->s, t->group)};
-    w->open[part] = w->n_batches;
+        .group = t->group, .part = part, .parts = parts_of(w->q->s, t->group),
+        .is_open = 1};
     return b;
+}
+
+/* The one that takes tasks of that part of the group, or NULL. */
+static struct batch *batch_open(struct window *w, const char *group, int part)
+{
+    for (size_t k = w->n_batches; k-- > 0;) {
+        struct batch *b = &w->batches[k];
+        if (b->is_open && b->part == part && strcmp(b->group, group) == 0)
+            return b;
+    }
+    return NULL;
 }
 
 /* The batch that task i goes with. *found is NULL if there is no room for it in
@@ -238,12 +250,7 @@ static int window_batch(struct window *w, size_t i, struct batch **found)
 {
     const struct stint_task *t = window_task(w, i);
     int part = part_of_id(t->id, parts_of(w->q->s, t->group));
-    if (w->open_group == NULL || strcmp(w->open_group, t->group) != 0) {
-        memset(w->open, 0, sizeof(w->open));
-        w->open_group = t->group;
-    }
-    size_t at = w->open[part];
-    struct batch *b = at > 0 ? &w->batches[at - 1] : NULL;
+    struct batch *b = batch_open(w, t->group, part);
     int again = w->state[i] == TASK_UNKNOWN;
     if (b != NULL && b->again == again && b->n < BATCH_TASKS_MAX &&
         b->bytes + task_bytes(t) <= BATCH_BYTES_MAX) {
@@ -251,7 +258,8 @@ static int window_batch(struct window *w, size_t i, struct batch **found)
         return 0;
     }
     *found = NULL;
-    w->open[part] = 0; /* none behind it may overtake it */
+    if (b != NULL)
+        b->is_open = 0; /* none behind it may overtake it */
     if (w->n_batches >= w->most)
         return 0;
     b = batch_new(w, t, part);
@@ -266,7 +274,6 @@ static int window_batch(struct window *w, size_t i, struct batch **found)
 static int window_deal(struct window *w, struct stint_err *err)
 {
     w->n_batches = 0;
-    w->open_group = NULL;
     for (size_t i = 0; i < w->n; i++) {
         if (w->state[i] == TASK_DONE)
             continue;
