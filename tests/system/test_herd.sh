@@ -64,6 +64,15 @@ calls_end
 equal "$n tasks: queue_task" $((n / 250)) "$(calls queue_task)"
 equal "the client names the group" 1 "$(calls fleet_heartbeat)"
 ask_redis config resetstat >/dev/null
+
+# 1,500 tasks of three groups, mixed: as many calls as if they were not
+seq 1500 | awk '{ printf "{\"function\":\"noop\",\"group_name\":\"m%d\"}\n", \
+    $1 % 3 }' >"$tmp/mixed"
+calls_begin
+"$STINT" queue-task --file "$tmp/mixed" >"$tmp/ids" || fail "queueing"
+calls_end
+equal "1,500 tasks of three groups: queue_task" 6 "$(calls queue_task)"
+ask_redis config resetstat >/dev/null
 worker busy --concurrency 64 --heartbeat 600
 until_true 60 "all are done" completed $((103 + n))
 sleep 0.5
