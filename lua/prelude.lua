@@ -48,7 +48,7 @@ local RULES_ASKED = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
                      backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
                      discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
                      begin = 1}
-local REMOVES = {ZREM = 1, SREM = 1, HDEL = 1, UNLINK = 1}
+local REMOVES = {ZREM = 1, SREM = 1, HDEL = 1}
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
@@ -195,21 +195,22 @@ local function write(w)
         redis.call('ZREMRANGEBYRANK', head[1], '0', num(head[2] - 1))
     end
     w.heads = {}
+    local unlinked = {}
+    for _, l in ipairs(w.order) do
+        if l.cmd == 'UNLINK' then -- has no arguments but the key
+            unlinked[#unlinked + 1] = l.key
+        end
+    end
+    for i = 1, #unlinked, 1000 do
+        redis.call('UNLINK', unpack(unlinked, i,
+                                    math.min(i + 999, #unlinked)))
+    end
     -- What leaves a set goes first: a task may leave one and come back to it.
     for pass = 1, 2 do
         for _, l in ipairs(w.order) do
-            local n = #l
-            if (REMOVES[l.cmd] or 2) ~= pass then
-                -- the other pass
-            elseif l.cmd == 'UNLINK' then -- has no arguments but the key
-                redis.call('UNLINK', l.key)
-            elseif n > 0 and n <= 1000 then
-                redis.call(l.cmd, l.key, unpack(l))
-            else
-                for i = 1, n, 1000 do
-                    redis.call(l.cmd, l.key,
-                               unpack(l, i, math.min(i + 999, n)))
-                end
+            local n = (REMOVES[l.cmd] or 2) == pass and #l or 0
+            for i = 1, n, 1000 do
+                redis.call(l.cmd, l.key, unpack(l, i, math.min(i + 999, n)))
             end
         end
     end
