@@ -414,6 +414,7 @@ static int embed_open(stint_worker *sw, struct stint_err *err)
         return -1;
     script_caller_init(&sw->caller, sw->store, sw->name_space);
     w->open_wait = embed_open_wait;
+    w->follow_min = FOLLOW_MIN;
     if (waits_add(w, sw->conf.n_nodes > 0, err) < 0)
         return -1;
     reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,

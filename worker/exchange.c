@@ -108,15 +108,18 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_str(&a, token_text);
-    /* One that rests asks only to pass a marker on. */
-    snprintf(slots, sizeof(slots), "%d %s%s", n_run, w->suspects > 0 ? "s" : "",
+    /* Only one task that was lost with a worker is to come; one that rests asks
+     * only to pass a marker on. */
+    int lost = w->suspects == 0 && !(g->assigning > 0 && g->asks[0].lost);
+    snprintf(slots, sizeof(slots), "%d %s%s", n_run, lost ? "" : "s",
              worker_rests(w) ? "r" : "");
     args_add_str(&a, slots);
     args_add_i64(&a, n_prefetch);
     for (int i = 0; i < w->config->n_types; i++)
         args_add_str(&a, w->config->types[i].name);
     check(g->assigning < ASSIGNING_MAX);
-    g->asks[g->assigning++] = n_run + n_prefetch;
+    g->asks[g->assigning].n = n_run + n_prefetch;
+    g->asks[g->assigning++].lost = lost;
     g->marker = 0;
     g->cast = 0;
     g->hungry = 0;

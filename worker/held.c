@@ -141,8 +141,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     h->type = config_find(w->config, h->queued, name_len);
     if (task_state_decode(&h->record, record, record_len) < 0 ||
         h->run.json == NULL || h->type == NULL) {
-        free(h->text);
-        free(h);
+        held_put_away(w, h);
         return NULL;
     }
     h->run.function = h->type->name;

@@ -6,14 +6,13 @@
  * call that takes ten tasks costs Redis less than ten that take one. */
 #include "worker.h"
 
-#define FOLLOW_MIN 100 /* slots free for an assign behind another */
-#define TURNS      8   /* at so many groups the free slots go at once */
+#define TURNS 8 /* at so many groups the free slots go at once */
 
 /* One assign may follow another under way, so that Redis is never idle: when
  * there is more than that takes, and room for a batch worth a call. */
 static int group_follows(const struct worker_group *g, int slots)
 {
-    return g->flows && g->assigning == 1 && slots >= FOLLOW_MIN &&
+    return g->flows && g->assigning == 1 && slots >= g->worker->follow_min &&
            !g->reconcile && !g->reconciling && g->has_lease;
 }
 

@@ -149,7 +149,7 @@ int worker_free_slots(const struct worker *w)
     n -= w->held[HELD_RUNNING].n + w->held[HELD_STARTING].n;
     for (int i = 0; i < w->n_groups; i++)
         for (int k = 0; k < w->groups[i].assigning; k++)
-            n -= w->groups[i].asks[k];
+            n -= w->groups[i].asks[k].n;
     return n > 0 ? n : 0;
 }
 

@@ -26,7 +26,8 @@
 enum held_state { HELD_ASSIGNED, HELD_STARTING, HELD_RUNNING, HELD_DONE,
                   HELD_SENT, HELD_N };
 
-#define ASSIGNING_MAX 2 /* assigns of a group under way at once */
+#define ASSIGNING_MAX 2   /* assigns of a group under way at once */
+#define FOLLOW_MIN    100 /* slots free for an assign behind another */
 
 struct worker;
 struct worker_group;
@@ -83,7 +84,10 @@ struct worker_group {
     int nudged;              /* 1: a heartbeat at once, it has news */
     int64_t due_mono_ms;     /* when the next is due; INT64_MAX: unknown */
     int assigning;           /* calls outstanding */
-    int asks[ASSIGNING_MAX]; /* tasks each of them asked for, oldest first */
+    struct {
+        int n;               /* tasks it asked for */
+        int lost;            /* it may bring one that was lost with a worker */
+    } asks[ASSIGNING_MAX];   /* of each call, oldest first */
     int flows;               /* the last reply was full, and there is more */
     int sending;             /* starts, reports, releases outstanding */
     int has_lease;
@@ -132,6 +136,7 @@ struct worker {
     int64_t lease_ms;
     int64_t shutdown_ms;
     int prefetch;
+    int follow_min;          /* FOLLOW_MIN, or fewer in the simulator */
     int drain;
 
     struct script_caller *caller; /* commands; borrowed */

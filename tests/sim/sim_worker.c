@@ -143,6 +143,7 @@ static void worker_fill(struct sim_life *life, int incarnation)
     w->started_wall_ms = sim_redis_ms(s);
     w->clock = sim_clock;
     w->clock_us = sim_clock_us;
+    w->follow_min = 1; /* so that two assigns are often under way */
     w->wall = worker_wall;
     w->want_tick = worker_want_tick;
     w->want_arg = life;
