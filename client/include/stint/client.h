@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/* For programs that queue tasks and look at them: a handle whose calls wait
+ * for Redis. */
+#ifndef STINT_CLIENT_H
+#define STINT_CLIENT_H
+
+#include <stint/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- The connection ---------------------------------------------------- */
+
+typedef struct stint stint;
+
+struct stint_options {
+    size_t size;            /* sizeof(struct stint_options) */
+    const char *url;        /* NULL: STINT_URL, and with none embedded Redis */
+    const char *name_space; /* NULL: "stint" */
+    double timeout_s;       /* per call, with its retries; 0: 10 s */
+};
+#define STINT_OPTIONS_INIT {sizeof(struct stint_options), 0, 0, 0}
+
+/* Connects. `o` may be NULL. Errors: INVALID (url), UNREACHABLE, AUTH,
+ * LOADING, PROTOCOL, NOMEM, SYSTEM (embedded Redis could not be started). */
+STINT_API STINT_CHECKED stint *stint_open(const struct stint_options *o,
+                                          struct stint_err *err);
+/* Closes and frees; NULL is fine. */
+STINT_API void stint_close(stint *s);
+
+/* ---- Queueing ---------------------------------------------------------- */
+
+/* Options of a task, as `stint queue-task` has them. NULL and the values of
+ * STINT_TASK_OPTIONS_INIT mean "the default". Times are text: now, +45s, -60s,
+ * +2h (relative to Redis's clock), RFC 3339, or seconds since the epoch. */
+struct stint_task_options {
+    size_t size;
+    const char *function; /* required */
+    const char *args;     /* JSON array */
+    const char *vars;     /* JSON object */
+    const char *id;
+    const char *task_name;
+    const char *group_name;
+    const char *start_time;
+    const char *stop_time;
+    double timeout_s;      /* 60 */
+    int64_t repeats;       /* -1: 1, with a cronline 0; 0: without end */
+    double period_s;       /* 60 */
+    int prevent_drift;     /* 0 */
+    int64_t retry_failed;  /* 0; -1: without end */
+    double retry_delay_s;  /* -1: the period */
+    double retry_backoff;  /* 1 */
+    double retry_max_delay_s; /* 3600 */
+    int immediate;         /* 0 */
+    int priority;          /* 0; -100..100, higher first */
+    int disabled;          /* 0 */
+    double result_ttl_s;   /* 86400 */
+    int discard_results;   /* 0 */
+    const char *cronline;  /* replaces the period; repeats is 0 then */
+    const char *timezone;  /* of the cronline: IANA name; NULL: UTC */
+    int64_t max_crashes;   /* 3: runs lost with their worker, then FAILED;
+                              -1: without end */
+    const char *depends_on; /* JSON array of ids; GROUP/ID for a task of
+                               another group */
+    const char *on_dependency; /* NULL or "fail": FAILED with a parent that is
+                                  not COMPLETED; "run": runs all the same */
+    int broadcast;         /* 0; 1: a run on every live worker of the group */
+    double sync_output_s;  /* 0: output at the end only */
+    const char *durability; /* NULL or "1"; "2": the answer comes when it is
+                               on Redis's disk; "3": and on a replica;
+                               "replicas=N": on N replicas. Refused (INVALID)
+                               where Redis is not set up for it */
+};
+#define STINT_TASK_OPTIONS_INIT                                                \
+    {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, -1, 60, 0, \
+     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0, 0}
+
+/* A checked task, ready to be queued. */
+typedef struct stint_task stint_task;
+
+/* Make a task from options, or from one JSON object whose keys are the
+ * options' names (function, args, vars, id, task_name, group_name, start_time,
+ * stop_time, timeout, repeats, period, prevent_drift, retry_failed,
+ * retry_delay, retry_backoff, retry_max_delay, immediate, priority, disabled,
+ * result_ttl, discard_results, cronline, timezone, max_crashes, depends_on,
+ * on_dependency, broadcast, sync_output, durability). An id is made if none is given. On
+ * bad input: NULL, err INVALID and *errors with every wrong field. */
+STINT_API STINT_CHECKED stint_task *
+stint_task_new(const struct stint_task_options *o, struct stint_errors *errors,
+               struct stint_err *err);
+STINT_API STINT_CHECKED stint_task *
+stint_task_from_json(const char *json, size_t len, struct stint_errors *errors,
+                     struct stint_err *err);
+STINT_API void stint_task_free(stint_task *t);
+/* Borrowed until the task is freed. */
+STINT_API const char *stint_task_id(const stint_task *t);
+STINT_API const char *stint_task_group(const stint_task *t);
+
+/* Queue one task; its id goes to `id`. Bad fields, or an id that is there
+ * already: -1, err INVALID or EXISTS, *errors filled, nothing written. */
+STINT_API STINT_CHECKED int
+stint_queue_task(stint *s, const struct stint_task_options *o,
+                 char id[STINT_ID_LEN + 1], struct stint_errors *errors,
+                 struct stint_err *err);
+
+/* Queue n checked tasks, pipelined in batches. fn is called with the number
+ * done so far after each batch (may be NULL). -1 with *n_done tasks queued (the
+ * first n_done of the array) and, for EXISTS, INVALID and NOT_FOUND, *bad the
+ * index of the refused one. When tasks depend on others of the array, in
+ * whatever order, parents are queued first (*n_done is only a number then); a
+ * cycle is refused before anything is queued, an id that is nowhere by the
+ * batch that names it. Of the tasks' durabilities the highest holds for all;
+ * UNKNOWN: all are queued, but not enough replicas have confirmed it. */
+typedef void (*stint_progress_fn)(size_t done, size_t total, void *arg);
+STINT_API STINT_CHECKED int
+stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
+                  size_t *bad, stint_progress_fn fn, void *arg,
+                  struct stint_err *err);
+
+/* For n ids of a group: exists[i] = 1 if the id is there, live or retained. */
+STINT_API STINT_CHECKED int stint_ids_exist(stint *s, const char *group,
+                                            const char *const *ids, size_t n,
+                                            unsigned char *exists,
+                                            struct stint_err *err);
+
+/* ---- Looking ----------------------------------------------------------- */
+
+/* One execution of a task. Times in ms since the epoch, 0: not yet. */
+struct stint_run_status {
+    const char *run_id;
+    const char *status; /* RUNNING COMPLETED FAILED TIMEOUT STOPPED LOST */
+    const char *worker;
+    int64_t start_time_ms;
+    int64_t stop_time_ms;
+    const char *result; /* JSON, NULL: none */
+    const char *output; /* text, NULL: none */
+    const char *error;  /* text, NULL: none */
+    const char *evidence; /* how it ended: JSON object of what was seen of
+                             exit_status, signal, max_rss_kb, stderr,
+                             worker_end; NULL: nothing */
+};
+
+/* A task as it is now. Owned by the library: free with stint_status_free. */
+struct stint_status {
+    const char *id;
+    const char *function;
+    const char *task_name;
+    const char *group_name;
+    const char *status; /* QUEUED ASSIGNED RUNNING COMPLETED FAILED TIMEOUT
+                           STOPPED EXPIRED */
+    const char *args;   /* JSON */
+    const char *vars;   /* JSON */
+    int64_t start_time_ms;
+    int64_t stop_time_ms;     /* 0: none */
+    int64_t next_run_time_ms; /* 0: none */
+    int64_t last_run_time_ms; /* 0: never ran */
+    int64_t times_run;
+    int64_t times_failed;
+    const char *worker; /* "" : none */
+    const char *reason; /* why it is in this state, "" : nothing to say */
+    const char *result; /* of the last run, JSON, NULL: none */
+    const char *output;
+    const char *error;
+    size_t n_runs; /* 0 unless STINT_WITH_RUNS */
+    const struct stint_run_status *runs; /* newest first */
+};
+
+enum { STINT_WITH_OUTPUT = 1, STINT_WITH_RUNS = 2 };
+
+/* `group` NULL: looked up in every group. Errors: NOT_FOUND. */
+STINT_API STINT_CHECKED struct stint_status *
+stint_task_status(stint *s, const char *group, const char *id, unsigned flags,
+                  struct stint_err *err);
+STINT_API void stint_status_free(struct stint_status *t);
+
+struct stint_list_options {
+    size_t size;
+    const char *status;   /* NULL: all */
+    const char *group;    /* NULL: all */
+    const char *function; /* NULL: all */
+    size_t limit;         /* 0: no limit */
+};
+#define STINT_LIST_OPTIONS_INIT {sizeof(struct stint_list_options), 0, 0, 0, 100}
+/* Return non-zero to stop. `t` is valid during the call. */
+typedef int (*stint_list_fn)(const struct stint_status *t, void *arg);
+STINT_API STINT_CHECKED int stint_list(stint *s,
+                                       const struct stint_list_options *o,
+                                       stint_list_fn fn, void *arg,
+                                       struct stint_err *err);
+
+/* Waits until all ids are in an end state. `timeout_s` < 0: for ever. fn
+ * (may be NULL) hears how many have ended. *n_not_completed: how many ended
+ * otherwise than COMPLETED. Errors: NOT_FOUND (text names the id), TIMEOUT. */
+STINT_API STINT_CHECKED int
+stint_wait(stint *s, const char *group, const char *const *ids, size_t n,
+           double timeout_s, stint_progress_fn fn, void *arg,
+           size_t *n_not_completed, struct stint_err *err);
+
+/* ---- Changing ---------------------------------------------------------- */
+
+/* For all: `group` NULL: looked up in every group. Errors: NOT_FOUND, STATE
+ * (the text says in which state it is). */
+
+/* Stops a task: one that is QUEUED or ASSIGNED is STOPPED at once (0); of one
+ * that is RUNNING the worker is told to kill it (1), then it is STOPPED. */
+STINT_API STINT_CHECKED int stint_stop_task(stint *s, const char *group,
+                                            const char *id,
+                                            struct stint_err *err);
+/* Brings an ended task back: QUEUED, due now. `reset`: times_run is 0 again
+ * (times_failed always is). */
+STINT_API STINT_CHECKED int stint_requeue_task(stint *s, const char *group,
+                                               const char *id, int reset,
+                                               struct stint_err *err);
+/* A disabled task does not run until it is enabled; a run that is going on
+ * ends as it would. Fine if it is so already. */
+STINT_API STINT_CHECKED int stint_disable_task(stint *s, const char *group,
+                                               const char *id,
+                                               struct stint_err *err);
+STINT_API STINT_CHECKED int stint_enable_task(stint *s, const char *group,
+                                              const char *id,
+                                              struct stint_err *err);
+/* Removes a task that is QUEUED or has ended, with its runs; its id is free
+ * again. What depends on a QUEUED one fails. */
+STINT_API STINT_CHECKED int stint_delete_task(stint *s, const char *group,
+                                              const char *id,
+                                              struct stint_err *err);
+
+/* ---- Why, and graphs ---------------------------------------------------- */
+
+/* Why a task does not run (or what became of it), in a sentence. */
+struct stint_why {
+    char status[12];
+    char reason[600];
+    int64_t ahead;    /* QUEUED and due: tasks before it; else -1 */
+    double about_s;   /* until its turn at the present rate; -1: not known */
+};
+/* Errors: NOT_FOUND. */
+STINT_API STINT_CHECKED int stint_why(stint *s, const char *group,
+                                      const char *id, struct stint_why *why,
+                                      struct stint_err *err);
+
+/* A task of a graph; parents as GROUP/ID. Strings valid during the call. */
+struct stint_graph_node {
+    const char *id;
+    const char *group_name;
+    const char *function;
+    const char *task_name;
+    const char *status; /* GONE: pruned or deleted */
+    size_t n_parents;
+    const char *const *parents;
+};
+/* Return non-zero to stop. */
+typedef int (*stint_graph_fn)(const struct stint_graph_node *node, void *arg);
+/* The graph a task is part of: all tasks reached over parents and children
+ * from it, parents before children, at most `limit` (0: 10,000; more are
+ * TOO_BIG). Errors: NOT_FOUND, TOO_BIG. */
+STINT_API STINT_CHECKED int stint_graph(stint *s, const char *group,
+                                        const char *id, size_t limit,
+                                        stint_graph_fn fn, void *arg,
+                                        struct stint_err *err);
+
+/* ---- Fleets ------------------------------------------------------------- */
+
+/* A worker as its last heartbeat left it. Strings valid during the call. */
+struct stint_worker_status {
+    const char *name;   /* with its incarnation: "web1.4711.k3j9x2" */
+    const char *host;
+    int64_t pid;
+    const char *groups; /* comma-separated */
+    const char *status; /* ACTIVE DISABLED TERMINATING KILLED DEAD */
+    int64_t concurrency;
+    int64_t running;
+    const char *version;
+    int64_t started_ms;
+    int64_t heartbeat_age_ms;
+    const char *shown;  /* the name it was given: "web1" */
+    const char *functions; /* it can run, comma-separated */
+    double load;        /* of its host: average of a minute; -1: not known */
+    int64_t skew_ms;    /* its host's clock less Redis's */
+};
+typedef int (*stint_workers_fn)(const struct stint_worker_status *w, void *arg);
+STINT_API STINT_CHECKED int stint_workers(stint *s, stint_workers_fn fn,
+                                          void *arg, struct stint_err *err);
+
+/* A command for workers. It waits in a queue of the worker until that has
+ * carried it out, which a live one does at once.
+ *   disable    takes nothing new until resume
+ *   resume
+ *   terminate  finishes what runs, then leaves
+ *   kill       kills what runs, gives it back, leaves */
+struct stint_command_options {
+    size_t size;
+    const char *worker; /* name, with or without its incarnation; NULL: any */
+    const char *group;  /* that serve this group; NULL: any */
+    size_t limit;       /* at most so many workers; 0: all */
+};
+#define STINT_COMMAND_OPTIONS_INIT                                             \
+    {sizeof(struct stint_command_options), 0, 0, 0}
+/* fn (may be NULL) hears each worker that was told. *n: how many. `verb` is
+ * one of the four words. Errors: INVALID (verb), NOT_FOUND (no live worker
+ * fits). */
+STINT_API STINT_CHECKED int
+stint_command(stint *s, const char *verb,
+              const struct stint_command_options *o, stint_workers_fn fn,
+              void *arg, size_t *n, struct stint_err *err);
+
+/* Counts of a group. */
+struct stint_stats {
+    const char *group;
+    int64_t queued;    /* not assigned: due and scheduled, without the next two */
+    int64_t unknown;   /* of functions a worker met and could not run */
+    int64_t disabled;
+    int64_t assigned, running;
+    int64_t due;       /* of queued: due now */
+    int64_t completed, failed, timeout, stopped, expired; /* since the start */
+    int64_t retained;  /* ended tasks still kept */
+    int64_t oldest_due_ms; /* age of the oldest due task, 0: none */
+    int64_t workers;   /* with a live lease on the group */
+    int64_t waiting;   /* for tasks they depend on */
+    int64_t broadcasts; /* queued or running */
+};
+typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
+/* `group` NULL: each group in turn. */
+STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
+                                        stint_stats_fn fn, void *arg,
+                                        struct stint_err *err);
+
+/* ---- Groups in parts ----------------------------------------------------- */
+
+/* A group may be spread over several parts. Each is a queue of its own: on a
+ * Redis Cluster they live in different slots, so that the group's rate grows
+ * with the shards. Order and priority hold within a part. Everywhere else the
+ * parts are one group. */
+
+/* Spreads a group over 1 to 256 parts. Only while it holds no tasks at all,
+ * ended ones and the ids that are kept an hour after them included; the number
+ * that it has already is always fine, and repairs a change that somebody began
+ * and did not end. Running workers serve new parts at once.
+ * Errors: INVALID, STATE (it holds tasks; the text says how many), BUSY
+ * (somebody else changes it, too), TOO_BIG (over 4,000 parts in all). */
+STINT_API STINT_CHECKED int stint_set_parts(stint *s, const char *group,
+                                            int parts, struct stint_err *err);
+
+/* Part `part` of `parts`; `t` is valid during the call. Return non-zero to
+ * stop. */
+typedef int (*stint_part_fn)(int part, int parts, const struct stint_stats *t,
+                             void *arg);
+/* The counts of each part of a group. Errors: INVALID. */
+STINT_API STINT_CHECKED int stint_parts(stint *s, const char *group,
+                                        stint_part_fn fn, void *arg,
+                                        struct stint_err *err);
+
+/* Walks all keys in bounded steps, changing nothing. fn hears each fault as
+ * a sentence. *n_checked: tasks looked at; *n_faults. */
+typedef void (*stint_fsck_fn)(const char *group, const char *fault, void *arg);
+STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
+                                       uint64_t *n_checked, uint64_t *n_faults,
+                                       struct stint_err *err);
+
+/* Removes the tasks of a group that have ended, with their runs and ids, as if
+ * their retention were over, in bounded steps; *n (may be NULL): how many. If
+ * it then holds no tasks and no worker serves it, its counts and its name go,
+ * too. For groups of one's own: tests, benches. What depends on a task that is
+ * gone is judged as after its pruning. Errors: INVALID (group). */
+STINT_API STINT_CHECKED int stint_forget_group(stint *s, const char *group,
+                                               uint64_t *n,
+                                               struct stint_err *err);
+
+/* ---- The server --------------------------------------------------------- */
+
+/* What Redis has spent for all its users since it started, or since somebody
+ * reset its statistics: take the difference of two looks. Of a cluster: all
+ * its primaries together, and the clock of one of them. */
+struct stint_server_usage {
+    size_t size;               /* sizeof(struct stint_server_usage) */
+    int64_t cpu_us;            /* user and system, of its whole process */
+    int64_t used_memory_bytes; /* data and buffers, as Redis counts them */
+    int64_t script_calls;      /* FCALL and EVALSHA, also the read-only ones */
+    int64_t commands;          /* all, those inside of scripts too; without
+                                  INFO and what this function asks itself */
+    char redis_version[32];    /* "7.0.15" */
+    int64_t time_off_us;       /* Redis's clock less this host's date */
+    int64_t time_error_us;     /* that may be wrong by so much: half of the
+                                  quickest of a few round trips */
+};
+#define STINT_SERVER_USAGE_INIT                                                \
+    {sizeof(struct stint_server_usage), 0, 0, 0, 0, {0}, 0, 0}
+/* One look: a few round trips. u->size is set by the caller. What Redis does
+ * not tell is 0. Errors: those of a connection; REDIS (INFO is not allowed). */
+STINT_API STINT_CHECKED int stint_server_usage(stint *s,
+                                               struct stint_server_usage *u,
+                                               struct stint_err *err);
+
+/* ---- Cron -------------------------------------------------------------- */
+
+struct stint_cron_options {
+    size_t size;            /* sizeof(struct stint_cron_options) */
+    const char *expression; /* required: five fields, or @daily and so on */
+    const char *time_zone;  /* IANA name; NULL: UTC */
+    const char *from;       /* a time as for tasks, but now, +45s and so on
+                               are by this host's clock; NULL: now */
+};
+#define STINT_CRON_OPTIONS_INIT {sizeof(struct stint_cron_options), 0, 0, 0}
+
+/* A time of an expression. The local time there is that of UTC + offset_s. */
+struct stint_cron_time {
+    int64_t ms; /* since the epoch */
+    int32_t offset_s;
+};
+
+/* The next n times strictly after `from`, in ascending order. What a change
+ * of the clocks skips is due right after the gap, once; a local time that
+ * comes twice is due the first time only. Needs no Redis. Errors: INVALID
+ * (the text says what, and for an expression which field), NOT_FOUND (fewer
+ * than n before the year 10000), SYSTEM (the zone cannot be read), NOMEM. */
+STINT_API STINT_CHECKED int stint_cron_next(const struct stint_cron_options *o,
+                                            struct stint_cron_time *times,
+                                            size_t n, struct stint_err *err);
+
+/* ---- Embedded Redis ---------------------------------------------------- */
+
+struct stint_embedded_status {
+    int running;      /* 1: answers */
+    int64_t pid;      /* 0: not running */
+    char dir[512];    /* its directory */
+    char url[600];    /* unix:///… */
+};
+STINT_API STINT_CHECKED int
+stint_embedded_status(struct stint_embedded_status *st, struct stint_err *err);
+/* Stops it, after its data is on disk; fine if it does not run. */
+STINT_API STINT_CHECKED int stint_embedded_stop(struct stint_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
