@@ -177,8 +177,10 @@ int stint_worker_start(stint_worker *sw, struct event_base *base,
                        stint_worker_end_fn on_end, void *arg,
                        struct stint_err *err)
 {
-    if (sw->base != NULL)
-        return err_set(err, STINT_STATE, "the worker runs already");
+    if (sw->base != NULL || sw->has_run)
+        return err_set(err, STINT_STATE, "%s", sw->has_run
+                       ? "the worker has run: make a new one"
+                       : "the worker runs already");
     sw->base = base;
     sw->on_end = on_end;
     sw->end_arg = arg;

@@ -29,6 +29,7 @@ struct stint_worker {
     void *end_arg;
     struct store *store;
     struct script_caller caller;
+    int has_run;             /* once is all it can */
     int is_stuck;            /* a function never returned: some of this stays
                                 for ever */
     struct conf conf;

@@ -314,6 +314,7 @@ int loop_open(stint_worker *sw, struct stint_err *err)
         loop_close(sw);
         return -1;
     }
+    sw->has_run = 1;
     event_active(sw->timer, EV_TIMEOUT, 0);
     return 0;
 }

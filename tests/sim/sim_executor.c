@@ -181,7 +181,7 @@ static void executor_close(struct executor *base)
 static const struct executor_ops sim_executor_ops = {
     .name = "sim", .start = executor_start, .stop = executor_stop,
     .tick = executor_tick, .close = executor_close,
-    .output = executor_news};
+    .news = executor_news};
 
 void sim_executor_init(struct sim_executor *e, struct sim_life *life,
                        int is_thread)

@@ -144,7 +144,8 @@ stint_worker_register(stint_worker *w, const char *name, stint_handler_fn fn,
                       void *arg, const struct stint_function_options *o,
                       struct stint_err *err);
 
-/* Runs on a base of its own, in the calling thread, until stopped or drained.
+/* Runs on a base of its own, in the calling thread, until stopped or drained;
+ * once: for another time make another worker.
  * Redis being away is not an error, once it was there. Processes are forked at
  * its start: call it before the program has threads that hold locks, or use no
  * STINT_PROCESS. Errors: those of stint_open; TOO_BIG (its groups have too
