@@ -30,8 +30,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 # The library's package is named by its SONAME, libstint.so.0.1.
 set(stint_library_package libstint${stint_soversion})
 # What belongs to this very build of the library.
-set(stint_library_same
-    "${stint_library_package} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+set(stint_revision ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
+set(stint_library_same "${stint_library_package} (= ${stint_revision})")
 
 # stint_package(COMPONENT NAME name SECTION section SUMMARY line
 #   DESCRIPTION text [DEPENDS …] [RECOMMENDS …] [PROVIDES …])
@@ -51,33 +51,36 @@ function(stint_package component)
   endforeach()
 endfunction()
 
+string(CONCAT stint_what
+  "Stint runs tasks on any number of hosts, at their time, by priority,\n"
+  "again after failures, after tasks they depend on.")
 # Zones are read from tzdata, and a Redis is needed somewhere: the embedded one
 # is the host's redis-server or valkey-server.
 stint_package(library NAME ${stint_library_package} SECTION libs
   SUMMARY "distributed task queue on Redis: library"
-  DESCRIPTION "Stint runs tasks on any number of hosts, at their time, by priority, again
-after failures, after tasks they depend on. This is the library that queues
-tasks, looks at them and runs them."
+  DESCRIPTION "${stint_what}
+This is the library that queues tasks, looks at them and runs them."
   RECOMMENDS tzdata
   PROVIDES libstint0)
 # For packages whose programs are linked to it; and a trigger, as the loader's
 # cache has to know it, wherever it lies.
-file(WRITE ${PROJECT_BINARY_DIR}/control/shlibs
-     "libstint ${stint_soversion} ${stint_library_package} (>= ${PROJECT_VERSION})\n")
+string(CONCAT shlibs "libstint ${stint_soversion} "
+  "${stint_library_package} (>= ${PROJECT_VERSION})\n")
+file(WRITE ${PROJECT_BINARY_DIR}/control/shlibs "${shlibs}")
 file(WRITE ${PROJECT_BINARY_DIR}/control/triggers
      "activate-noawait ldconfig\n")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA
     ${PROJECT_BINARY_DIR}/control/shlibs ${PROJECT_BINARY_DIR}/control/triggers)
 stint_package(dev NAME libstint-dev SECTION libdevel
   SUMMARY "distributed task queue on Redis: development files"
-  DESCRIPTION "Headers of the library of Stint, its manual page, and what pkg-config and
-CMake need to find it."
+  DESCRIPTION "Headers of the library of Stint, its manual page, and what
+pkg-config and CMake need to find it."
   DEPENDS "${stint_library_same}")
 stint_package(program NAME stint SECTION net
   SUMMARY "distributed task queue on Redis"
-  DESCRIPTION "Stint runs tasks on any number of hosts, at their time, by priority, again
-after failures, after tasks they depend on. This is the program: it queues
-tasks, looks at them, and is the worker that runs them."
+  DESCRIPTION "${stint_what}
+This is the program: it queues tasks, looks at them, and is the worker that
+runs them."
   DEPENDS "${stint_library_same}"
   RECOMMENDS "redis-server | valkey-server")
 
