@@ -82,15 +82,16 @@ int error_print(const struct stint_err *err)
     return status ? status : EXIT_FAILED;
 }
 
+const char common_usage[] =
+    "For every command:\n"
+    "  --url URL         Redis; else STINT_URL, else an embedded one\n"
+    "  --namespace NS    start of all keys (stint)\n"
+    "  --json            print JSON\n"
+    "  -h, --help        this text\n";
+
 void usage_print(const struct command *c, FILE *to)
 {
-    fputs(c->usage, to);
-    fputs("\nFor every command:\n"
-          "  --url URL         Redis; else STINT_URL, else an embedded one\n"
-          "  --namespace NS    start of all keys (stint)\n"
-          "  --json            print JSON\n"
-          "  -h, --help        this text\n",
-          to);
+    fprintf(to, "%s\n%s", c->usage, common_usage);
 }
 
 /* ---- Times ------------------------------------------------------------- */
