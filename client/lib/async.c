@@ -231,6 +231,16 @@ void async_load(struct stint_async *a)
     script_load(&a->caller, NULL, async_on_loaded, a);
 }
 
+void async_reload(struct stint_async *a)
+{
+    if (!a->is_ready)
+        return;
+    a->is_ready = 0;
+    a->why = (struct stint_err){0};
+    err_set(&a->why, STINT_NOSCRIPT, "Redis is being given our functions");
+    async_load(a);
+}
+
 static void async_on_state(int connected, const struct stint_err *why,
                            void *arg)
 {

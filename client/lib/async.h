@@ -80,5 +80,7 @@ void async_yield(struct stint_call *c, enum call_state state);
 void async_yield_ms(struct stint_call *c, enum call_state state, int64_t ms);
 /* There is a connection: sees that Redis has the rules. */
 void async_load(struct stint_async *a);
+/* Redis has lost them: no call goes out until it has them again. */
+void async_reload(struct stint_async *a);
 
 #endif

@@ -47,10 +47,15 @@ static void ask_on_reply(const struct redisReply *reply,
         async_wake(k.c);
 }
 
-/* Waits for a connection, unless that was in vain just now. */
+/* Waits for a connection, unless that was in vain just now. Only to load rules
+ * that are missing is something asked from inside of a reply; one load is
+ * enough for all calls, and theirs wait for it. Of a cluster each primary has
+ * rules of its own: there each call sees to it where it goes. */
 static void fiber_connect(struct stint_call *c)
 {
     struct stint_async *a = c->a;
+    if (a->current != c && !a->is_cluster)
+        async_reload(a);
     if (a->is_ready || c->tried || a->current != c)
         return;
     async_load(a);

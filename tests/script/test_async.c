@@ -548,6 +548,42 @@ static void refused_input_tells_its_errors(void **state)
     stint_async_close(NULL);
 }
 
+/* As deep as the reader of JSON goes, on a call's own stack. */
+static int deep_work(stint *s, void *arg, struct stint_err *err)
+{
+    enum { DEEP = 2048 };
+    static char arrays[2 * DEEP + 1], objects[6 * DEEP + 2];
+    struct stint_task_options o = STINT_TASK_OPTIONS_INIT;
+    struct stint_errors errors = {0};
+    (void)arg;
+    memset(arrays, '[', DEEP);
+    memset(arrays + DEEP, ']', DEEP);
+    for (int i = 0; i < DEEP; i++)
+        memcpy(objects + 5 * i, "{\"a\":", 5);
+    objects[5 * DEEP] = '1';
+    memset(objects + 5 * DEEP + 1, '}', DEEP);
+    o.function = "f";
+    o.args = arrays;
+    o.vars = objects;
+    if (stint_queue_task(s, &o, NULL, &errors, err) == 0)
+        return 0;
+    return (int)errors.n;
+}
+
+static void deeply_nested_input_is_refused_as_ever(void **state)
+{
+    struct heard h = {0};
+    struct stint_err err = {0};
+    stint_async *a = open_for(0);
+
+    (void)state;
+    assert_int_equal(stint_async_call(a, deep_work, on_done, &h, NULL, &err),
+                     0);
+    drain(a);
+    expect(&h, 2, STINT_INVALID);
+    stint_async_close(a);
+}
+
 /* ---- Cancelling and closing ---------------------------------------------- */
 
 static void wait_for_ever(stint_async *a, struct heard *h, stint_call **call)
@@ -925,14 +961,22 @@ static void killed_redis_comes_back(void **state)
     stint_async_close(a);
 }
 
-static void lost_rules_are_loaded_again(void **state)
+static void lost_rules_are_loaded_again_once(void **state)
 {
+    static struct heard heard[100];
     stint_async *a = open_for(0);
 
     (void)state;
     queue_now(a, "a");
+    const char *info = "INFO commandstats";
+    const char *mark = "cmdstat_function|load:calls=";
+    assert_int_equal(redis_number(info, mark), 1);
     (void)redis_number("FUNCTION FLUSH", NULL);
-    queue_now(a, "b");
+    queue_many(a, heard, 100);
+    drain(a);
+    for (int i = 0; i < 100; i++)
+        expect(&heard[i], 0, STINT_OK);
+    assert_int_equal(redis_number(info, mark), 2);
     stint_async_close(a);
 }
 
@@ -991,6 +1035,7 @@ int main(void)
         TEST(wait_hears_what_another_call_does),
         TEST(many_tasks_in_one_call),
         TEST(refused_input_tells_its_errors),
+        TEST(deeply_nested_input_is_refused_as_ever),
         TEST(cancelled_wait_ends),
         TEST(work_may_cancel_itself),
         TEST(cancelled_while_redis_stands_still),
@@ -1002,7 +1047,7 @@ int main(void)
         TEST(stopped_redis_holds_up_nothing),
         TEST(stopped_for_longer_than_a_reply_may_take),
         TEST(killed_redis_comes_back),
-        TEST(lost_rules_are_loaded_again),
+        TEST(lost_rules_are_loaded_again_once),
         TEST(without_memory_a_call_is_refused_and_no_more)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

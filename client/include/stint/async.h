@@ -53,7 +53,7 @@ STINT_API void stint_async_close(stint_async *a);
 /* Calls that are not done yet. */
 STINT_API size_t stint_async_pending(const stint_async *a);
 
-/* ---- Any call ------------------------------------------------------------- */
+/* ---- Any call ------------------------------------------------------------ */
 
 /* Runs from the loop. `s` is good until it returns and for nobody else; any
  * function of <stint/client.h> may be called with it, several in a row. Its
@@ -63,8 +63,8 @@ STINT_API size_t stint_async_pending(const stint_async *a);
  * exception. */
 typedef int (*stint_work_fn)(stint *s, void *arg, struct stint_err *err);
 /* Called exactly once for each call, from the loop or from stint_async_close,
- * never from inside of the function that made the call. `err` is never NULL;
- * both are valid during the call. It may make and cancel calls, and close. */
+ * never from inside of the function that made the call. `err` is never NULL and
+ * valid during the call. It may make and cancel calls, and close. */
 typedef void (*stint_done_fn)(int rc, const struct stint_err *err, void *arg);
 
 /* Makes a call. They begin in the order in which they were made and end in
@@ -82,7 +82,7 @@ stint_async_call(stint_async *a, stint_work_fn work, stint_done_fn done,
  * Again is fine. */
 STINT_API void stint_async_cancel(stint_call *call);
 
-/* ---- The usual calls ------------------------------------------------------ */
+/* ---- The usual calls ----------------------------------------------------- */
 
 /* The functions of <stint/client.h> of these names, one a call: what they say
  * of arguments and errors holds. Strings and arrays of strings are copied.
