@@ -13,7 +13,6 @@
 #include <time.h>
 
 #include "clock.h"
-#include "conf.h"
 #include "err.h"
 #include "limits.h"
 #include "part.h"
@@ -100,7 +99,17 @@ int client_may_retry(enum stint_code code)
            code == STINT_BUSY || code == STINT_READONLY;
 }
 
-int client_pause(int tries, int64_t until_ms)
+void client_sleep(struct stint *s, int64_t ms)
+{
+    if (s->store->ops->pause != NULL) {
+        s->store->ops->pause(s->store, ms);
+        return;
+    }
+    const struct timespec pause = {(time_t)(ms / 1000), ms % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+int client_pause(struct stint *s, int tries, int64_t until_ms)
 {
     int64_t ms = tries < 6 ? INT64_C(50) << (tries - 1) : 1000;
     int64_t left = until_ms - clock_mono_ms();
@@ -108,8 +117,7 @@ int client_pause(int tries, int64_t until_ms)
         return -1;
     ms = ms > 1000 ? 1000 : ms;
     ms = ms > left ? left : ms;
-    const struct timespec pause = {(time_t)(ms / 1000), ms % 1000 * 1000000};
-    nanosleep(&pause, NULL);
+    client_sleep(s, ms);
     return 0;
 }
 
@@ -124,7 +132,8 @@ struct redisReply *client_call(struct stint *s, enum script_id id,
         s->store->ops->wait(s->store);
         if (a.reply != NULL)
             return a.reply;
-        if (!client_may_retry(a.err.code) || client_pause(s->tries, until)) {
+        if (!client_may_retry(a.err.code) ||
+            client_pause(s, s->tries, until)) {
             err_set(err, a.err.code, "%s", a.err.text);
             return NULL;
         }
@@ -142,12 +151,13 @@ int client_register(struct stint *s, const char *group, struct stint_err *err)
         return err_set(err, STINT_NOMEM, "out of memory");
     if (row->registered)
         return 0;
+    int parts = row->parts;
     args_init(&a);
     args_add_str(&a, ""); /* no worker */
     args_add_str(&a, "{}");
     args_add_str(&a, "0");
-    if (row->parts > 1) /* should the fleet's copy have been lost */
-        snprintf(text, sizeof(text), "%s %d", group, row->parts);
+    if (parts > 1) /* should the fleet's copy have been lost */
+        snprintf(text, sizeof(text), "%s %d", group, parts);
     else
         snprintf(text, sizeof(text), "%s", group);
     args_add_str(&a, text);
@@ -157,7 +167,7 @@ int client_register(struct stint *s, const char *group, struct stint_err *err)
     if (r == NULL)
         return -1;
     client_reply_free(r);
-    row->registered = 1;
+    row->registered = row->parts == parts;
     return 0;
 }
 
@@ -210,49 +220,64 @@ group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
 
 /* ---- The handle --------------------------------------------------------- */
 
+int client_settings(struct client_settings *to, const struct stint_options *o,
+                    struct stint_err *err)
+{
+    struct stint_options full = STINT_OPTIONS_INIT;
+    if (o != NULL)
+        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
+    double timeout_s = full.timeout_s > 0 ? full.timeout_s : 10;
+    *to = (struct client_settings){.name_space = full.name_space};
+    if (to->name_space == NULL)
+        to->name_space = "stint";
+    if (!task_group_is_valid(to->name_space, strlen(to->name_space)))
+        return err_set(err, STINT_INVALID,
+                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
+    to->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
+                                     : INT64_C(1000000000000);
+    to->deadline_ms = to->timeout_ms < CALL_DEADLINE_MS ? to->timeout_ms
+                                                        : CALL_DEADLINE_MS;
+    return conf_resolve(&to->conf, full.url, err);
+}
+
+void learnt_close(struct learnt *l)
+{
+    for (size_t i = 0; i < l->n_known; i++)
+        free(l->known[i]);
+    free(l->known);
+}
+
 static int client_connect(struct stint *s, const struct stint_options *o,
                           struct stint_err *err)
 {
-    struct conf conf = {0};
-    const char *name_space = o->name_space != NULL ? o->name_space : "stint";
-    double timeout_s = o->timeout_s > 0 ? o->timeout_s : 10;
-    if (!task_group_is_valid(name_space, strlen(name_space)))
-        return err_set(err, STINT_INVALID,
-                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
-    if (conf_resolve(&conf, o->url, err))
+    struct client_settings to;
+    if (client_settings(&to, o, err))
         return -1;
-    s->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
-                                    : INT64_C(1000000000000);
-    s->store = store_sync_open(&conf,
-                               s->timeout_ms < CALL_DEADLINE_MS
-                                   ? s->timeout_ms
-                                   : CALL_DEADLINE_MS,
-                               err);
+    s->timeout_ms = to.timeout_ms;
+    s->store = store_sync_open(&to.conf, to.deadline_ms, err);
     if (s->store == NULL)
         return -1;
-    script_caller_init(&s->caller, s->store, name_space);
+    script_caller_init(&s->caller, s->store, to.name_space);
     struct client_answer a = {0};
     script_load(&s->caller, NULL, client_keep, &a);
     s->store->ops->wait(s->store);
     client_reply_free(a.reply);
     /* Of a cluster what the fleet is with may be away, and others not. */
-    if (conf.n_nodes > 0 && (a.err.code == STINT_UNREACHABLE ||
-                             a.err.code == STINT_UNKNOWN))
+    if (to.conf.n_nodes > 0 && (a.err.code == STINT_UNREACHABLE ||
+                                a.err.code == STINT_UNKNOWN))
         return 0;
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
 }
 
 stint *stint_open(const struct stint_options *o, struct stint_err *err)
 {
-    struct stint_options full = STINT_OPTIONS_INIT;
-    if (o != NULL)
-        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
     struct stint *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         err_set(err, STINT_NOMEM, "out of memory");
         return NULL;
     }
-    if (client_connect(s, &full, err)) {
+    s->learnt = &s->own;
+    if (client_connect(s, o, err)) {
         stint_close(s);
         return NULL;
     }
@@ -265,6 +290,6 @@ void stint_close(stint *s)
         return;
     if (s->store != NULL)
         s->store->ops->close(s->store);
-    free(s->known);
+    learnt_close(&s->own);
     free(s);
 }
