@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 from types import FrameType, TracebackType
-from typing import Any, Dict, NoReturn, Optional
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from . import _json, _run
 from ._frames import BrokenFrame, Frames, frame
@@ -72,7 +72,7 @@ def _clean(text: str, most: int, end: bool = False) -> str:
 def _own_traceback(tb: Optional[TracebackType]) -> Optional[TracebackType]:
     """The frames of the task's code: those behind our call of it, but for
     what is of ours there, too."""
-    frames = []
+    frames: List[TracebackType] = []
     while tb is not None:
         code = tb.tb_frame.f_code
         if code in (Child._call.__code__, Child._call_async.__code__):
@@ -158,7 +158,7 @@ class Child:
 
     # ---- Frames out ---------------------------------------------------------
 
-    def _identity(self) -> tuple:
+    def _identity(self) -> Tuple[int, int]:
         s = os.fstat(self._sock.fileno())
         return s.st_dev, s.st_ino
 
