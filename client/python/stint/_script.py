@@ -61,8 +61,8 @@ def _classify(e: Exception) -> Failed:
         if text.startswith(("Function not found", "ERR Function not found")):
             return Failed("NOSCRIPT", text)
         if text.lower().startswith(("unknown command", "err unknown command")):
-            return Failed("PROTOCOL", "this server has no functions: Redis 7 or "
-                                      "Valkey 7.2 is needed")
+            return Failed("PROTOCOL", "this server has no functions: Redis 7 "
+                                  "or Valkey 7.2 is needed")
         if word in _OWN:
             return Failed(word, rest)
         return Failed(word if word in _OTHERS else "ERR", text)
