@@ -317,6 +317,13 @@ class Queueing(WithServer):
         name = self.server.redis.execute_command(
             "FCALL", "stint_fleet_list", 1, "{stint}", "1", "0", "0")[2]
         self.assertTrue(name.startswith(b"1 "))
+        self.server.redis.execute_command(  # another build of our version
+            "FUNCTION", "LOAD", "REPLACE", old.replace(
+                "LIBRARY = '0 ", "LIBRARY = '1 0"))
+        stint.Client(self.server.url).queue_task("f", id="other")
+        name = self.server.redis.execute_command(
+            "FCALL", "stint_fleet_list", 1, "{stint}", "1", "0", "0")[2]
+        self.assertTrue(name.startswith(b"1 0"))
         newer = old.replace("LIBRARY = '0 ", "LIBRARY = '2 ")
         self.server.redis.execute_command("FUNCTION", "LOAD", "REPLACE", newer)
         stint.Client(self.server.url).queue_task("f", id="d")
@@ -335,6 +342,7 @@ class Queueing(WithServer):
             stint.Client(self.server.url).queue_task("f")
         self.server.stint("stats")  # loads it
         stint.Client(self.server.url).queue_task("f")
+        self.server.redis.execute_command("FUNCTION", "FLUSH")
         with self.assertRaisesRegex(stint.Error, "is not Stint's library"):
             stint.Client(self.server.url, library=__file__).queue_task("f")
 
