@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools of processes that stay, from inside: pools.c decides who runs what,
- * errand.c is one run of it. */
+/* Pools of processes that stay, from inside: pools.c is the executor, place.c
+ * is where one process follows the other, errand.c is one run. */
 #ifndef STINT_WORKER_POOLS_H
 #define STINT_WORKER_POOLS_H
 
@@ -74,6 +74,33 @@ struct pools {
     struct errand *over, *spare;
     struct buf frame;         /* that is being made */
 };
+
+/* pools.c. Something is due then. */
+void pools_look_at(struct pools *ps, int64_t due_ms);
+/* An errand's way out of its pool's queue, and back to its head. */
+void queue_remove(struct pool *pool, struct errand *e);
+void queue_put_back(struct pool *pool, struct errand *e);
+/* It has no process; on_done will come from the loop. Of RUN_FAILED error says
+ * why. */
+void errand_is_over(struct errand *e, enum run_outcome outcome);
+
+/* place.c. Hands runs that wait to whoever is idle. */
+void pool_feed(struct pool *pool);
+/* A process for an empty place, or else for some time none. */
+void place_start(struct place *p);
+/* Does what is due. */
+void place_due(struct place *p, int64_t now_ms);
+/* Asks its run to end, and kills it after the grace period. */
+void place_cancel(struct place *p, enum run_outcome why, int64_t now_ms);
+/* "exit", or "ping" with a number. */
+void place_tell(struct place *p, const char *type, int64_t n);
+/* Its process is gone: what becomes of its run, if it had one. */
+void place_lose_errand(struct place *p);
+/* For resident_home. */
+void place_on_frame(struct resident *r, const char *type,
+                    struct json_t *frame, const char *json);
+void place_on_silent(struct resident *r);
+void place_on_gone(struct resident *r);
 
 /* errand.c. Ends that call on_done free the errand. */
 

@@ -183,7 +183,7 @@ static void socket_end(struct resident *r)
     r->at_eof = 1;
     event_del(&r->on_socket);
     if (r->pid_fd < 0)
-        event_active(&r->on_exit, EV_TIMEOUT, 0);
+        event_active(&r->on_exit, 0, 0);
     r->home->on_silent(r);
 }
 
@@ -277,7 +277,7 @@ void resident_kill(struct resident *r)
     kill(-r->pid, SIGKILL);
     kill(r->pid, SIGKILL);
     if (r->pid_fd < 0)
-        event_active(&r->on_exit, EV_TIMEOUT, 0);
+        event_active(&r->on_exit, 0, 0);
 }
 
 void resident_break(struct resident *r, const char *why)
