@@ -45,7 +45,7 @@ struct nest {
     int *tid;             /* where the C library has its thread's number */
 };
 
-/* ---- In the nursery and its children -------------------------------------- */
+/* ---- In the nursery and its children ------------------------------------ */
 
 static void signals_reset(void)
 {
@@ -175,7 +175,7 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
     _exit(0);
 }
 
-/* ---- In the worker -------------------------------------------------------- */
+/* ---- In the worker ------------------------------------------------------ */
 
 int nursery_start(struct nursery *n, char *const *env,
                   const struct function *(*find)(const char *name, void *arg),

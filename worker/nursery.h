@@ -21,10 +21,9 @@ int nursery_start(struct nursery *n, char *const *env,
                   const struct function *(*find)(const char *name, void *arg),
                   void *find_arg, struct stint_err *err);
 /* A new child of ours that serves PROTOCOL.md (serve.c) on fds[PIPE_RESULT],
- * with stdout and stderr: in a process group of its own, dead when we die. The
- * caller waits for it; it sends no SIGCHLD of its own accord beyond what a
- * fork does. entry is added to its environment. Waits for the answer, 5 s at
- * most. -1 with errno. */
+ * with stdout and stderr: in a process group of its own, dead when we die; the
+ * caller has to wait for it. entry is put into its environment. Waits for the
+ * answer, 5 s at most. -1 with errno. */
 pid_t nursery_fork(struct nursery *n, const char *entry, const int *fds);
 /* Its children stay. */
 void nursery_stop(struct nursery *n);

@@ -54,7 +54,7 @@ static void frame_send(struct server *s, json_t *frame)
     }
 }
 
-/* ---- What comes ---------------------------------------------------------- */
+/* ---- What comes -------------------------------------------------------- */
 
 /* One read; the end of the socket ends all. */
 static void socket_read(struct server *s, int flags)
@@ -110,7 +110,7 @@ static json_t *frames_heed(struct server *s)
     return NULL;
 }
 
-/* ---- What a handler says -------------------------------------------------- */
+/* ---- What a handler says ------------------------------------------------ */
 
 static int serve_is_cancelled(struct stint_run *pub)
 {
@@ -150,7 +150,7 @@ static void serve_log(struct stint_run *pub, const char *text, size_t len)
 static const struct stint_run_ops serve_ops = {serve_is_cancelled,
                                                serve_progress, serve_log};
 
-/* ---- A run ---------------------------------------------------------------- */
+/* ---- A run -------------------------------------------------------------- */
 
 static void run_show(struct server *s, const json_t *frame)
 {

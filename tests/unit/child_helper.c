@@ -96,7 +96,7 @@ static void sleep_ms(long ms)
     nanosleep(&t, NULL);
 }
 
-/* ---- What a run can be ---------------------------------------------------- */
+/* ---- What a run can be -------------------------------------------------- */
 
 static void do_echo(void)
 {

@@ -1,257 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes that stay: real ones, of a helper that misbehaves on demand, and
- * of C functions of this program. Each test looks at what is reported, at whom
- * it costs what, and at what is left behind. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
+/* Processes that stay: real ones, of a helper that misbehaves on demand. Each
+ * test looks at what is reported, at whom it costs what, and at what is left
+ * behind. */
+#include "children_fixture.h"
 
-#include <cmocka.h>
-#include <dirent.h>
-#include <errno.h>
-#include <event2/event.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "buf.h"
 #include "clock.h"
-#include "executor.h"
-#include "limits.h"
-#include "log.h"
 
-#define GRACE_MS 200
-
-/* ---- A worker that only runs ---------------------------------------------- */
-
-struct fixture {
-    struct event_base *base;
-    struct event *timer;
-    struct executor *e;
-    int n_open;              /* runs that have not ended */
-    int n_progress;
-    struct child_pool pools[3], *list[3];
-    int n_pools;
-    char *argv[3][4];
-    struct buf log;
-    struct log to_log;
-    int n_fds;
-};
-
-/* A run and what came of it. */
-struct job {
-    struct run run;
-    struct fixture *fixture;
-    char *json;
-    int is_done;
-    int64_t start_ms, end_ms;
-    struct run_result r;     /* its numbers */
-    char *result, *output, *error, *tail;
-};
-
-static const struct function *function_find(const char *name, void *arg);
-
-static int fds_count(void)
+/* There are none. */
+const struct function *function_find(const char *name, void *arg)
 {
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
-}
-
-static char *copy(const char *s, size_t len)
-{
-    return s != NULL ? strndup(s, len) : NULL;
-}
-
-static void on_done(struct run *run, const struct run_result *r, void *arg)
-{
-    struct job *j = (struct job *)run;
-    struct fixture *f = arg;
-    assert_null(run->slot);
-    assert_false(j->is_done);
-    assert_true(r->outcome == RUN_COMPLETED || r->error != NULL);
-    j->is_done = 1;
-    j->end_ms = clock_mono_ms();
-    j->r = *r;
-    j->result = copy(r->result, r->result_len);
-    j->output = copy(r->output, r->output_len);
-    j->error = copy(r->error, ERROR_BYTES_MAX);
-    j->tail = copy(r->stderr_tail, 4000);
-    if (--f->n_open == 0)
-        event_base_loopbreak(f->base);
-}
-
-static void on_progress(struct run *run, void *arg)
-{
-    (void)run;
-    ((struct fixture *)arg)->n_progress++;
-}
-
-static void on_log(enum stint_log_level level, const char *line, void *arg)
-{
-    struct fixture *f = arg;
-    buf_printf(&f->log, "%d %s\n", (int)level, line);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    event_base_loopbreak(((struct fixture *)arg)->base);
-}
-
-/* A pool of the helper, or of C functions (mode NULL). */
-static struct child_pool *pool_add(struct fixture *f, const char *mode,
-                                   const char *note, int processes)
-{
-    struct child_pool *p = &f->pools[f->n_pools];
-    char **argv = f->argv[f->n_pools];
-    memset(p, 0, sizeof(*p));
-    argv[0] = (char *)(uintptr_t)CHILD_HELPER;
-    argv[1] = (char *)(uintptr_t)mode;
-    argv[2] = (char *)(uintptr_t)note;
-    argv[3] = NULL;
-    p->argv = mode != NULL ? argv : NULL;
-    p->processes = processes;
-    f->list[f->n_pools++] = p;
-    return p;
-}
-
-static void begin(struct fixture *f)
-{
-    memset(f, 0, sizeof(*f));
-    buf_init(&f->log, 1 << 20);
-    f->to_log = (struct log){on_log, f};
-    f->n_fds = fds_count();
-}
-
-static void go(struct fixture *f)
-{
-    struct stint_err err = {STINT_OK, ""};
-    f->base = event_base_new();
-    struct executor_options o = {.base = f->base,
-                                 .grace_ms = GRACE_MS,
-                                 .worker = "w1.test",
-                                 .on_done = on_done,
-                                 .on_progress = on_progress,
-                                 .arg = f,
-                                 .n_threads = 3,
-                                 .log = &f->to_log,
-                                 .pools = f->list,
-                                 .n_pools = f->n_pools,
-                                 .find = function_find};
-    f->timer = evtimer_new(f->base, on_timer, f);
-    f->e = children_executor_new(&o, &err);
-    if (f->e == NULL)
-        fail_msg("%s", err.text);
-}
-
-/* One pool of the helper. */
-static void setup(struct fixture *f, const char *mode, int processes)
-{
-    begin(f);
-    pool_add(f, mode, NULL, processes);
-    go(f);
-}
-
-static int has_children(void)
-{
-    siginfo_t si;
-    memset(&si, 0, sizeof(si));
-    return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-static void teardown(struct fixture *f)
-{
-    f->e->ops->close(f->e);
-    event_free(f->timer);
-    event_base_free(f->base);
-    buf_close(&f->log);
-    assert_int_equal(fds_count(), f->n_fds);
-    assert_false(has_children());
-}
-
-static void job_start(struct fixture *f, struct job *j, int pool,
-                      const char *function, const char *args,
-                      int64_t timeout_ms)
-{
-    static uint64_t fence;
-    struct buf text;
-    memset(j, 0, sizeof(*j));
-    buf_init(&text, PAYLOAD_BYTES_MAX);
-    buf_printf(&text,
-               "{\"id\":\"t\",\"function\":\"%s\",\"args\":%s,\"fence\":%d,"
-               "\"attempt\":2,\"vars\":{}}",
-               function, args, (int)++fence);
-    j->json = buf_take(&text);
-    j->run.id = "t";
-    j->run.function = function;
-    j->run.fence = fence;
-    j->run.attempt = 2;
-    j->run.timeout_ms = timeout_ms;
-    j->run.deadline_wall_ms = 1000000 + timeout_ms;
-    j->run.json = j->json;
-    j->run.json_len = strlen(j->json);
-    j->run.how = f->list[pool];
-    j->start_ms = clock_mono_ms();
-    f->n_open++;
-    f->e->ops->start(f->e, &j->run);
-    assert_false(j->is_done);
-}
-
-static void job_free(struct job *j)
-{
-    assert_true(j->is_done);
-    free(j->json);
-    free(j->result);
-    free(j->output);
-    free(j->error);
-    free(j->tail);
-}
-
-/* Until all runs have ended, ms at most; a test that waits longer fails. */
-static void loop(struct fixture *f, int ms)
-{
-    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
-    evtimer_add(f->timer, &tv);
-    event_base_dispatch(f->base);
-    evtimer_del(f->timer);
-}
-
-static void loop_all(struct fixture *f)
-{
-    loop(f, 20000);
-    assert_int_equal(f->n_open, 0);
-}
-
-static void job_run(struct fixture *f, struct job *j, const char *function,
-                    const char *args)
-{
-    job_start(f, j, 0, function, args, 60000);
-    loop_all(f);
-}
-
-/* It works as if nothing had been. */
-static void works(struct fixture *f, int pool)
-{
-    struct job j;
-    job_start(f, &j, pool, "pid", "[]", 60000);
-    loop_all(f);
-    assert_int_equal(j.r.outcome, RUN_COMPLETED);
-    assert_non_null(j.result);
-    job_free(&j);
+    (void)name, (void)arg;
+    return NULL;
 }
 
 static int is_alive(pid_t pid)
@@ -267,7 +34,7 @@ static int is_alive(pid_t pid)
     return end != NULL && end[2] != 'Z' && end[2] != 'X';
 }
 
-/* ---- What goes well --------------------------------------------------------- */
+/* ---- What goes well ------------------------------------------------------ */
 
 static void run_gives_what_the_child_answers(void **state)
 {
@@ -420,7 +187,7 @@ static void failed_run_says_why_and_when_again(void **state)
     teardown(&f);
 }
 
-/* ---- What goes wrong -------------------------------------------------------- */
+/* ---- What goes wrong ----------------------------------------------------- */
 
 static void result_that_is_none_fails_the_run_only(void **state)
 {
@@ -643,7 +410,7 @@ static void what_it_started_dies_with_it(void **state)
     teardown(&f);
 }
 
-/* ---- Starts ----------------------------------------------------------------- */
+/* ---- Starts -------------------------------------------------------------- */
 
 static void start_that_fails_costs_a_waiting_run(void **state)
 {
@@ -703,7 +470,7 @@ static int starts_count(const char *path)
     return stat(path, &st) == 0 ? (int)st.st_size : 0;
 }
 
-/* At 0, 100, 300 and 700 ms, and so on: seven in seven seconds. */
+/* At 0, 100, 300 and 700 ms; the next would be at 1,500 ms. */
 static void starts_that_fail_are_backed_off(void **state)
 {
     char path[] = "/tmp/stint-children.XXXXXX";
@@ -771,44 +538,7 @@ static void functions_of_hello_are_all_it_knows(void **state)
     teardown(&f);
 }
 
-/* ---- Pools ------------------------------------------------------------------ */
-
-/* How many processes have answered these. */
-static int pids_count(struct job *jobs, int n)
-{
-    int found = 0;
-    for (int i = 0; i < n; i++) {
-        int is_new = 1;
-        for (int k = 0; k < i; k++)
-            is_new &= strcmp(jobs[i].result, jobs[k].result) != 0;
-        found += is_new;
-    }
-    return found;
-}
-
-static int runs_count_pids(struct fixture *f, struct job *jobs, int n)
-{
-    for (int i = 0; i < n; i++)
-        job_start(f, &jobs[i], 0, "pid", "[]", 60000);
-    loop_all(f);
-    int found = pids_count(jobs, n);
-    for (int i = 0; i < n; i++)
-        job_free(&jobs[i]);
-    return found;
-}
-
-static void many_runs_reuse_few_processes(void **state)
-{
-    enum { N = 1000 };
-    static struct job jobs[N];
-    (void)state;
-    for (int kind = 0; kind < 2; kind++) {
-        struct fixture f;
-        setup(&f, kind == 0 ? "good" : NULL, 4);
-        assert_in_range(runs_count_pids(&f, jobs, N), 2, 4);
-        teardown(&f);
-    }
-}
+/* ---- Pools --------------------------------------------------------------- */
 
 static void max_tasks_is_kept(void **state)
 {
@@ -838,52 +568,6 @@ static void max_rss_is_kept(void **state)
     job_free(&big[0]);
     job_free(&big[1]);
     teardown(&f);
-}
-
-static void pools_do_not_disturb_each_other(void **state)
-{
-    struct fixture f;
-    struct job stuck, c, p;
-    (void)state;
-    begin(&f);
-    pool_add(&f, "good", NULL, 1);
-    pool_add(&f, NULL, NULL, 0);
-    pool_add(&f, "dies", NULL, 2);
-    go(&f);
-    job_start(&f, &stuck, 0, "deaf", "[]", 60000);
-    job_start(&f, &c, 1, "pid", "[]", 60000);
-    job_start(&f, &p, 2, "pid", "[]", 60000);
-    loop(&f, 300);
-    assert_int_equal(c.r.outcome, RUN_COMPLETED);
-    assert_true(p.is_done && p.r.outcome == RUN_FAILED);
-    f.e->ops->stop(f.e, &stuck.run, 1);
-    loop_all(&f);
-    job_free(&stuck);
-    job_free(&c);
-    job_free(&p);
-    teardown(&f);
-}
-
-static void close_ends_what_is_left(void **state)
-{
-    struct fixture f;
-    struct job busy, waits, spins;
-    (void)state;
-    begin(&f);
-    pool_add(&f, "good", NULL, 1);
-    pool_add(&f, NULL, NULL, 2);
-    go(&f);
-    job_start(&f, &busy, 0, "deaf", "[]", 60000);
-    job_start(&f, &waits, 0, "pid", "[]", 60000);
-    job_start(&f, &spins, 1, "spin", "[]", 60000);
-    loop(&f, 100);
-    teardown(&f);
-    assert_int_equal(busy.r.outcome, RUN_STOPPED);
-    assert_int_equal(waits.r.outcome, RUN_STOPPED);
-    assert_int_equal(spins.r.outcome, RUN_STOPPED);
-    job_free(&busy);
-    job_free(&waits);
-    job_free(&spins);
 }
 
 static void task_over_a_frame_is_refused(void **state)
@@ -917,294 +601,6 @@ static void task_over_a_frame_is_refused(void **state)
     teardown(&f);
 }
 
-/* ---- C functions ------------------------------------------------------------- */
-
-static int fn_pid(stint_run *run, void *arg)
-{
-    char text[20];
-    (void)arg;
-    snprintf(text, sizeof(text), "%d", (int)getpid());
-    return stint_run_set_result(run, text);
-}
-
-static int fn_look(stint_run *run, void *arg)
-{
-    (void)arg;
-    if (strcmp(stint_run_id(run), "t") != 0 ||
-        strcmp(stint_run_function(run), "look") != 0 ||
-        stint_run_attempt(run) != 2 || stint_run_fence(run) == 0 ||
-        stint_run_deadline_ms(run) < 1060000 ||
-        !(stint_run_left_s(run) > 55 && stint_run_left_s(run) <= 60))
-        return 1;
-    return stint_run_set_result(run, stint_run_args(run));
-}
-
-static int fn_segv(stint_run *run, void *arg)
-{
-    (void)run, (void)arg;
-    printf("before the end, ");
-    raise(SIGSEGV);
-    return 0;
-}
-
-static int fn_abort(stint_run *run, void *arg)
-{
-    (void)run, (void)arg;
-    fputs("cannot go on\n", stderr);
-    abort();
-}
-
-static int fn_exit(stint_run *run, void *arg)
-{
-    (void)run, (void)arg;
-    _exit(5);
-}
-
-static int fn_spin(stint_run *run, void *arg)
-{
-    volatile int goes_on = 1;
-    (void)run, (void)arg;
-    while (goes_on)
-        continue;
-    return 0;
-}
-
-static int fn_polite(stint_run *run, void *arg)
-{
-    const struct timespec t = {0, 2000000};
-    (void)arg;
-    while (!stint_run_is_cancelled(run))
-        nanosleep(&t, NULL);
-    stint_run_set_error(run, "left half of it");
-    return 1;
-}
-
-static int fn_talk(stint_run *run, void *arg)
-{
-    (void)arg;
-    printf("one\n");
-    stint_run_log(run, "%s", "two");
-    printf("three\n");
-    stint_run_progress(run, 50, "half");
-    stint_run_set_error(run, "enough");
-    stint_run_set_retry(run, 1.5);
-    return 7;
-}
-
-static int fn_hog(stint_run *run, void *arg)
-{
-    const struct rlimit limit = {64 << 20, 64 << 20};
-    void *last = NULL;
-    (void)run, (void)arg;
-    setrlimit(RLIMIT_AS, &limit);
-    for (size_t size = 1 << 20; size > 0;) {
-        void **p = malloc(size);
-        if (p == NULL) {
-            size /= 2;
-            continue;
-        }
-        if (size >= sizeof(p)) {
-            *p = last;
-            last = p;
-        }
-    }
-    return last == NULL;
-}
-
-/* Recursive locks go by the thread's number, and so does raise. */
-static int fn_lock(stint_run *run, void *arg)
-{
-    pthread_mutexattr_t attr;
-    pthread_mutex_t lock;
-    (void)arg;
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&lock, &attr);
-    int rc = pthread_mutex_lock(&lock) || pthread_mutex_lock(&lock) ||
-             pthread_mutex_unlock(&lock) || pthread_mutex_unlock(&lock);
-    stint_run_set_result(run, rc == 0 ? "\"fine\"" : "\"broken\"");
-    return 0;
-}
-
-static const struct function *function_find(const char *name, void *arg)
-{
-    static const struct {
-        const char *name;
-        struct function function;
-    } all[] = {
-        {"pid", {fn_pid, NULL}},       {"look", {fn_look, NULL}},
-        {"segv", {fn_segv, NULL}},     {"abort", {fn_abort, NULL}},
-        {"exit", {fn_exit, NULL}},     {"spin", {fn_spin, NULL}},
-        {"polite", {fn_polite, NULL}}, {"talk", {fn_talk, NULL}},
-        {"hog", {fn_hog, NULL}},       {"lock", {fn_lock, NULL}},
-    };
-    (void)arg;
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (strcmp(all[i].name, name) == 0)
-            return &all[i].function;
-    return NULL;
-}
-
-static void c_function_sees_its_run(void **state)
-{
-    struct fixture f;
-    struct job j;
-    (void)state;
-    setup(&f, NULL, 1);
-    job_run(&f, &j, "look", "[1, \"two\", 123456789012345678, 0.5]");
-    assert_int_equal(j.r.outcome, RUN_COMPLETED);
-    assert_string_equal(j.result, "[1,\"two\",123456789012345678,0.5]");
-    job_free(&j);
-    char *big = malloc(200003);
-    memset(big, 'x', 200003);
-    memcpy(big, "[\"", 2);
-    memcpy(big + 200000, "\"]", 3);
-    job_run(&f, &j, "look", big);
-    assert_int_equal(j.r.outcome, RUN_COMPLETED);
-    assert_string_equal(j.result, big);
-    job_free(&j);
-    free(big);
-    job_run(&f, &j, "lock", "[]");
-    assert_string_equal(j.result, "\"fine\"");
-    job_free(&j);
-    job_run(&f, &j, "nosuch", "[]");
-    assert_string_equal(j.error, "there is no such function");
-    job_free(&j);
-    teardown(&f);
-}
-
-static void c_function_that_crashes_costs_one_run(void **state)
-{
-    static const struct {
-        const char *function, *error;
-        int signal;
-    } cases[] = {
-        {"segv", "killed by signal 11 (SIGSEGV)", 11},
-        {"abort", "killed by signal 6 (SIGABRT): cannot go on", 6},
-        {"exit", "exit status 5", 0},
-    };
-    struct fixture f;
-    (void)state;
-    setup(&f, NULL, 2);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct job j, other;
-        job_start(&f, &j, 0, cases[i].function, "[]", 60000);
-        job_start(&f, &other, 0, "pid", "[]", 60000);
-        loop_all(&f);
-        assert_int_equal(j.r.outcome, RUN_FAILED);
-        assert_string_equal(j.error, cases[i].error);
-        assert_int_equal(j.r.signal, cases[i].signal);
-        assert_int_equal(other.r.outcome, RUN_COMPLETED);
-        job_free(&j);
-        job_free(&other);
-        works(&f, 0);
-    }
-    teardown(&f);
-}
-
-static void c_function_is_cancelled_or_killed(void **state)
-{
-    struct fixture f;
-    struct job j;
-    (void)state;
-    setup(&f, NULL, 1);
-    works(&f, 0);
-    job_start(&f, &j, 0, "polite", "[]", 200);
-    loop_all(&f);
-    assert_int_equal(j.r.outcome, RUN_TIMEOUT);
-    assert_int_equal(j.r.has_exit, 0);
-    assert_in_range(j.end_ms - j.start_ms, 195, 300);
-    job_free(&j);
-    job_start(&f, &j, 0, "polite", "[]", 60000);
-    loop(&f, 50);
-    f.e->ops->stop(f.e, &j.run, 0);
-    loop_all(&f);
-    assert_int_equal(j.r.outcome, RUN_STOPPED);
-    assert_string_equal(j.error, "left half of it");
-    job_free(&j);
-    job_start(&f, &j, 0, "spin", "[]", 200);
-    loop_all(&f);
-    assert_int_equal(j.r.outcome, RUN_TIMEOUT);
-    assert_int_equal(j.r.signal, SIGKILL);
-    assert_in_range(j.end_ms - j.start_ms, 195 + GRACE_MS, 300 + GRACE_MS);
-    job_free(&j);
-    works(&f, 0);
-    teardown(&f);
-}
-
-static void c_function_speaks_in_order(void **state)
-{
-    struct fixture f;
-    struct job j;
-    (void)state;
-    setup(&f, NULL, 1);
-    job_run(&f, &j, "talk", "[]");
-    assert_int_equal(j.r.outcome, RUN_FAILED);
-    assert_string_equal(j.error, "enough");
-    assert_string_equal(j.output, "one\ntwo\nthree\n");
-    assert_int_equal(j.r.retry, RETRY_AFTER);
-    assert_int_equal(j.r.retry_ms, 1500);
-    assert_int_equal(f.n_progress, 1);
-    job_free(&j);
-    teardown(&f);
-}
-
-static void c_function_without_memory_costs_one_run(void **state)
-{
-    struct fixture f;
-    struct job j;
-    (void)state;
-    setup(&f, NULL, 1);
-    job_run(&f, &j, "hog", "[]");
-    assert_int_equal(j.r.outcome, RUN_FAILED);
-    assert_int_equal(j.r.has_exit, 1);
-    assert_int_not_equal(j.r.exit_status, 0);
-    job_free(&j);
-    works(&f, 0);
-    teardown(&f);
-}
-
-/* A child of ours that calls itself so. */
-static pid_t child_named(const char *name)
-{
-    char path[60], comm[20];
-    long pid;
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-    FILE *list = fopen(path, "r");
-    while (fscanf(list, "%ld", &pid) == 1) {
-        snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-        FILE *file = fopen(path, "r");
-        int is_it = fscanf(file, "%19s", comm) == 1 && strcmp(comm, name) == 0;
-        fclose(file);
-        if (is_it)
-            break;
-        pid = 0;
-    }
-    fclose(list);
-    assert_true(pid > 1);
-    return (pid_t)pid;
-}
-
-/* Who forks is gone: said, and nothing hangs. */
-static void nursery_that_dies_is_said(void **state)
-{
-    struct fixture f;
-    struct job j;
-    (void)state;
-    setup(&f, NULL, 1);
-    works(&f, 0);
-    kill(child_named("stint-nursery"), SIGKILL);
-    works(&f, 0); /* those it made live on */
-    job_run(&f, &j, "abort", "[]");
-    job_free(&j);
-    job_run(&f, &j, "pid", "[]");
-    assert_int_equal(j.r.outcome, RUN_FAILED);
-    assert_non_null(strstr(j.error, "the process that forks for C functions "
-                                    "is gone"));
-    job_free(&j);
-    teardown(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1227,18 +623,9 @@ int main(void)
         cmocka_unit_test(starts_that_fail_are_backed_off),
         cmocka_unit_test(hello_and_pong_have_their_time),
         cmocka_unit_test(functions_of_hello_are_all_it_knows),
-        cmocka_unit_test(many_runs_reuse_few_processes),
         cmocka_unit_test(max_tasks_is_kept),
         cmocka_unit_test(max_rss_is_kept),
-        cmocka_unit_test(pools_do_not_disturb_each_other),
-        cmocka_unit_test(close_ends_what_is_left),
         cmocka_unit_test(task_over_a_frame_is_refused),
-        cmocka_unit_test(c_function_sees_its_run),
-        cmocka_unit_test(c_function_that_crashes_costs_one_run),
-        cmocka_unit_test(c_function_is_cancelled_or_killed),
-        cmocka_unit_test(c_function_speaks_in_order),
-        cmocka_unit_test(c_function_without_memory_costs_one_run),
-        cmocka_unit_test(nursery_that_dies_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
