@@ -185,6 +185,23 @@ void loop_all(struct fixture *f)
     assert_int_equal(f->n_open, 0);
 }
 
+void loop_until(struct fixture *f, const int *flag)
+{
+    for (int i = 0; i < 1000 && !*flag; i++)
+        loop(f, 10);
+    assert_true(*flag);
+}
+
+void loop_until_logged(struct fixture *f, const char *text)
+{
+    int is_there = 0;
+    for (int i = 0; i < 1000 && !is_there; i++) {
+        loop(f, 10);
+        is_there = f->log.len > 0 && strstr(f->log.data, text) != NULL;
+    }
+    assert_true(is_there);
+}
+
 void job_run(struct fixture *f, struct job *j, const char *function,
                     const char *args)
 {

@@ -62,6 +62,9 @@ void job_start(struct fixture *f, struct job *j, int pool,
 /* Until all runs have ended, or for so long. */
 void loop(struct fixture *f, int ms);
 void loop_all(struct fixture *f);
+/* Until it is so, or the test fails. */
+void loop_until(struct fixture *f, const int *flag);
+void loop_until_logged(struct fixture *f, const char *text);
 void job_run(struct fixture *f, struct job *j, const char *function,
              const char *args);
 void job_free(struct job *j);

@@ -324,9 +324,10 @@ static void pools_do_not_disturb_each_other(void **state)
     job_start(&f, &stuck, 0, "deaf", "[]", 60000);
     job_start(&f, &c, 1, "pid", "[]", 60000);
     job_start(&f, &p, 2, "pid", "[]", 60000);
-    loop(&f, 300);
+    loop_until(&f, &c.is_done);
+    loop_until(&f, &p.is_done);
     assert_int_equal(c.r.outcome, RUN_COMPLETED);
-    assert_true(p.is_done && p.r.outcome == RUN_FAILED);
+    assert_int_equal(p.r.outcome, RUN_FAILED);
     f.e->ops->stop(f.e, &stuck.run, 1);
     loop_all(&f);
     job_free(&stuck);
