@@ -94,7 +94,7 @@ class Child {
     }
 
     #end() {
-        if (this.#reader.isPartial)
+        if (this.#reader.rest.length > 0)
             this.#fault('the socket ended within a frame');
         else
             this.#leave(0);
@@ -193,11 +193,11 @@ function doneFrame(value) {
     try {
         text = jsonWrite(value);
     } catch (err) {
-        throw new TypeError(`the result cannot be written as JSON: ${
+        throw new TypeError(`the result is not JSON: ${
             err.message}`, {cause: err});
     }
     if (text === undefined && value !== undefined)
-        throw new TypeError(`the result is a ${typeof value}: no JSON`);
+        throw new TypeError(`the result is not JSON: it is a ${typeof value}`);
     if (text === undefined)
         return '{"type":"done"}';
     const bytes = Buffer.byteLength(text);

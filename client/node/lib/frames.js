@@ -19,12 +19,30 @@ export function textClean(text) {
     return text.replace(HALVES, '\ufffd').replaceAll('\0', '\ufffd');
 }
 
+// A stream that makes no sense. `kind`: length, json or type, what is wrong.
+export class FrameError extends Error {
+    name = 'FrameError';
+
+    constructor(kind, text) {
+        super(text);
+        this.kind = kind;
+    }
+}
+
 function frameRead(bytes) {
-    const text = new TextDecoder('utf-8', {fatal: true}).decode(bytes);
-    const frame = jsonRead(text);
-    if (frame === null || typeof frame !== 'object' || Array.isArray(frame) ||
-        typeof frame.type !== 'string')
-        throw new Error('it is no object with a type');
+    let frame;
+    try {
+        frame = jsonRead(new TextDecoder('utf-8', {fatal: true,
+                                                   ignoreBOM: true})
+            .decode(bytes));
+    } catch (err) {
+        throw new FrameError('json', `a frame that is no JSON: ${
+            err.message}`);
+    }
+    if (frame === null || typeof frame !== 'object' || Array.isArray(frame))
+        throw new FrameError('json', 'a frame that is no object');
+    if (typeof frame.type !== 'string')
+        throw new FrameError('type', 'a frame without a type');
     return frame;
 }
 
@@ -34,40 +52,34 @@ export class FrameReader {
     #chunks = [];
     #length = 0;
 
-    // The frames that are complete now. Throws where the stream makes no
-    // sense; nothing more can be read from it then.
-    push(chunk) {
-        const frames = [];
+    // The frames that are complete now. Throws a FrameError where the stream
+    // makes no sense; nothing more can be read from it then.
+    *push(chunk) {
         this.#chunks.push(chunk);
         this.#length += chunk.length;
         while (this.#length >= 4) {
             const size = this.#head().readUInt32BE(0);
             if (size === 0 || size > FRAME_BYTES_MAX)
-                throw new Error(`a frame of ${size} bytes`);
+                throw new FrameError('length', `a frame of ${size} bytes`);
             if (this.#length < 4 + size)
                 break;
-            const all = this.#chunks.length === 1 ? this.#chunks[0]
-                : Buffer.concat(this.#chunks);
-            try {
-                frames.push(frameRead(all.subarray(4, 4 + size)));
-            } catch (err) {
-                throw new Error(`a frame that cannot be read: ${err.message}`);
-            }
+            const all = this.rest;
             this.#chunks = [all.subarray(4 + size)];
             this.#length = all.length - 4 - size;
+            yield frameRead(all.subarray(4, 4 + size));
         }
-        return frames;
     }
 
-    // Did the stream end within a frame?
-    get isPartial() {
-        return this.#length > 0;
+    // What has come of a frame that is not complete.
+    get rest() {
+        return this.#chunks.length === 1 ? this.#chunks[0]
+                                         : Buffer.concat(this.#chunks);
     }
 
     // At least four bytes in one piece.
     #head() {
         if (this.#chunks[0].length < 4)
-            this.#chunks = [Buffer.concat(this.#chunks)];
+            this.#chunks = [this.rest];
         return this.#chunks[0];
     }
 }

@@ -37,7 +37,7 @@ function digits17(x) {
 // without a plus sign and leading zeros.
 export function realWrite(x) {
     if (x === 0)
-        return Object.is(x, -0) ? '-0.0' : '0.0';
+        return '0.0';
     const sign = x < 0 ? '-' : '';
     let [digits, exponent] = digits17(Math.abs(x));
     digits = digits.replace(/0+$/, '');
@@ -52,22 +52,21 @@ export function realWrite(x) {
 
 function numberWrite(x) {
     if (!Number.isFinite(x))
-        throw new JsonError(`${x} is no JSON`);
-    return Number.isSafeInteger(x) && !Object.is(x, -0) ? String(x)
-                                                        : realWrite(x);
+        throw new JsonError(`it holds ${x}`);
+    return Number.isSafeInteger(x) ? String(x) : realWrite(x); // -0: "0"
 }
 
 function bigintWrite(n) {
     if (n > INT64_MAX || n < -INT64_MAX - 1n)
-        throw new JsonError(`${n} does not fit into 64 bits`);
+        throw new JsonError(`it holds ${n}, more than 64 bits`);
     return String(n);
 }
 
 function stringWrite(s) {
     if (s.search(HALVES) >= 0)
-        throw new JsonError('a text has half a surrogate pair');
+        throw new JsonError('a text of it has half a surrogate pair');
     if (s.includes('\0'))
-        throw new JsonError('a text has a NUL character');
+        throw new JsonError('a text of it has a NUL character');
     // eslint-disable-next-line no-control-regex
     return '"' + s.replace(/["\\\u0000-\u001f]/g, (c) => ESCAPES[c] ??
         '\\u' + c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')) +
@@ -97,7 +96,7 @@ function valueWrite(v, key, depth) {
     if (v === null)
         return 'null';
     if (depth === JSON_DEPTH_MAX)
-        throw new JsonError(`nested deeper than ${JSON_DEPTH_MAX}`);
+        throw new JsonError(`it is nested deeper than ${JSON_DEPTH_MAX}`);
     if (Array.isArray(v))
         return '[' + Array.from(v, (item, i) =>
             valueWrite(item, String(i), depth + 1) ?? 'null').join(',') + ']';
