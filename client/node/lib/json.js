@@ -133,7 +133,7 @@ export function jsonRead(text) {
         return JSON.parse(text);
     const mark = randomUUID();
     const marked = text.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g,
-        (token) => /^-?\d{16,}$/.test(token) &&
+        (token) => /^-?[1-9]\d{15,}$/.test(token) &&
             !Number.isSafeInteger(Number(token)) ? `"${mark}${token}"` : token);
     return JSON.parse(marked, (key, v) =>
         typeof v === 'string' && v.startsWith(mark)

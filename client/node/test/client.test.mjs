@@ -2,6 +2,8 @@
 // A client against a real redis-server, with each library that is here: what it
 // queues, the program shows the same, and the other way round.
 import assert from 'node:assert/strict';
+import {writeFileSync} from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
 
 import {Client, Refused, StintError} from '../index.js';
@@ -210,6 +212,54 @@ test(`with ${name}`, async (t) => {
             {function: 'f', id: 'b', depends_on: ['a']}]),
             (err) => err.errors.depends_on === 'a cycle: a -> b -> a');
         await server.stint('fsck');
+    });
+
+    await t.test('runs and their results', async () => {
+        const c = new Client(conn);
+        await server.cli('FLUSHALL');
+        const config = path.join(server.folder, 'worker.json');
+        writeFileSync(config, JSON.stringify({tasks: {
+            good: {exec: ['sh', '-c', 'echo "$0 é"; echo "[1, null]" ' +
+                '>&"$STINT_RESULT_FD"', '{args.0}']},
+            bad: {exec: ['sh', '-c', 'echo out; echo err >&2; exit 3']},
+            slow: {exec: ['sleep', '100']}}}));
+        const worker = server.worker('--config', config, '--name', 'w');
+        const ids = await c.queueTasks([
+            {function: 'good', args: ['x y'], id: 'good', repeats: 2,
+             period: 0.2},
+            {function: 'bad', id: 'bad', retry_failed: 1, retry_delay: 0.1},
+            {function: 'slow', id: 'slow', timeout: 0.5},
+            {function: 'good', args: ['y'], id: 'all', broadcast: true},
+            {function: 'slow', id: 'run'}]);
+        assert.deepEqual(await c.wait(ids.slice(0, 4), {timeout: 20}),
+                         ['COMPLETED', 'FAILED', 'TIMEOUT', 'COMPLETED']);
+        for (const id of ids)
+            same(await c.taskStatus(id, {output: true, runs: true}),
+                 await server.stintJson('task-status', id, '--output',
+                                        '--runs'));
+        const good = await c.taskStatus('good', {output: true, runs: true});
+        assert.deepEqual(good.result, [1, null]);
+        assert.equal(good.output, 'x y é\n');
+        assert.equal(good.runs.length, 2);
+        const bad = await c.taskStatus('bad', {runs: true});
+        assert.equal(bad.times_failed, 2);
+        assert.equal(bad.runs[0].evidence.exit_status, 3);
+        assert.equal((await c.taskStatus('run')).status, 'RUNNING');
+        const listed = (await server.stint('list', '--json')).trim().split('\n')
+            .map((line) => JSON.parse(line));
+        const own = await c.list();
+        for (const [i, task] of own.entries())
+            same(task, listed[i]);
+        const [fleet] = await c.workers();
+        const shown = JSON.parse(await server.stint('workers', '--json'));
+        for (const key of ['heartbeat_age_ms', 'load', 'skew_ms', 'running'])
+            fleet[key] = shown[key] = typeof fleet[key];
+        assert.deepEqual(fleet, shown);
+        assert.equal(await c.stopTask('run'), false, 'its worker is told');
+        assert.deepEqual(await c.wait('run', {timeout: 10}), ['STOPPED']);
+        const gone = new Promise((resolve) => worker.once('exit', resolve));
+        worker.kill('SIGTERM');
+        await gone;
     });
 
     await t.test('a group in parts', async () => {

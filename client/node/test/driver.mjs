@@ -2,11 +2,13 @@
 // A worker as far as a child sees one: it speaks worker/PROTOCOL.md over a
 // descriptor 3, with frames of its own making, and keeps what it hears.
 import {spawn} from 'node:child_process';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, rmSync, symlinkSync,
+        writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
+import {fileURLToPath} from 'node:url';
 
-const PACKAGE = new URL('../index.js', import.meta.url).href;
+const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 export const NO_ANSWER_MS = 10000;
 
 export function frame(object) {
@@ -30,7 +32,9 @@ export class Driver {
     constructor(source, {through = null} = {}) {
         this.folder = mkdtempSync(path.join(tmpdir(), 'stint-node.'));
         const file = path.join(this.folder, 'tasks.mjs');
-        writeFileSync(file, source.replaceAll(`'stint'`, `'${PACKAGE}'`));
+        writeFileSync(file, source);
+        mkdirSync(path.join(this.folder, 'node_modules'));
+        symlinkSync(PACKAGE, path.join(this.folder, 'node_modules', 'stint'));
         const command = through === null ? [process.execPath, file]
             : ['sh', '-c', `"$0" "$1" | { exec 3>&-; ${through}; }`,
                process.execPath, file];

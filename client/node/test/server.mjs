@@ -54,7 +54,7 @@ export class Server {
 
     worker(...args) {
         const worker = spawn(STINT, ['worker', '--heartbeat', '0.5', ...args], {
-            env: {...process.env, STINT_URL: this.url}, stdio: 'inherit'});
+            env: {...process.env, STINT_URL: this.url}, stdio: 'ignore'});
         this.#spawned.push(worker);
         return worker;
     }
