@@ -2,7 +2,7 @@
 """What can go wrong while tasks are queued and looked at."""
 from __future__ import annotations
 
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 
 class Error(Exception):
@@ -52,7 +52,7 @@ class Unreachable(Error, ConnectionError):
 class WaitTimeout(Error, TimeoutError):
     """Tasks have not ended in time; `left` are their ids."""
 
-    def __init__(self, text: str, left: Optional[list] = None) -> None:
+    def __init__(self, text: str, left: Optional[List[str]] = None) -> None:
         super().__init__(text, "TIMEOUT")
         self.left = left or []
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, List
+from typing import Any, Dict, List, Tuple
 
 DEPTH_MAX = 64  # as in client/core/limits.h
 _I64_MAX = 2**63 - 1
@@ -95,7 +95,7 @@ def dumps(v: Any, depth: int = DEPTH_MAX) -> str:
     return "".join(out)
 
 
-def _pairs(pairs: list) -> dict:
+def _pairs(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     o = dict(pairs)
     if len(o) != len(pairs):
         raise ValueError("a key stands twice in an object")

@@ -83,7 +83,7 @@ def _label(v: Any) -> str:
     return str(v)
 
 
-def _tree(kinds: tuple) -> Callable[[Any], str]:
+def _tree(kinds: Tuple[type, ...]) -> Callable[[Any], str]:
     def read(v: Any) -> str:
         if not isinstance(v, kinds):
             raise Wrong
