@@ -3,6 +3,7 @@
 // ioredis behind one call. Both send what is given them in one turn in one
 // write, so calls that are made together travel together.
 import {createRequire} from 'node:module';
+import path from 'node:path';
 
 import {StintError} from './errors.js';
 
@@ -21,9 +22,10 @@ export function isClosedError(err) {
 
 // A module of the program that uses us, or one that we can see ourselves.
 function moduleOf(name) {
-    for (const from of [process.argv[1], import.meta.url]) {
+    const program = process.argv[1] ?? path.join(process.cwd(), 'program');
+    for (const from of [program, import.meta.url]) {
         try {
-            return from ? createRequire(from)(name) : null;
+            return createRequire(from)(name);
         } catch (err) {
             if (err.code !== 'MODULE_NOT_FOUND')
                 throw err;

@@ -349,7 +349,17 @@ test(`with ${name}`, async (t) => {
     });
 });
 
-test('a URL and no library for it, or no Redis', async () => {
+test('a URL', {skip: found.redis ? false : 'redis is not here'}, async () => {
+    const client = new Client(server.url);
+    const id = await client.queueTask('f');
+    assert.equal((await client.taskStatus(id)).status, 'QUEUED');
+    await client.close();
+    const nobody = new Client('redis://127.0.0.1:1', {timeout: 0.5});
+    await assert.rejects(nobody.queueTask('f'), {code: 'UNREACHABLE'});
+    await nobody.close();
+});
+
+test('what is no Redis', () => {
     assert.throws(() => new Client('redis+cluster://a,b'),
                   /pass a connected client/);
     assert.throws(() => new Client({}), /a connected client/);

@@ -152,28 +152,40 @@ async function ioredisOf(folder) {
     }
 }
 
-// {name: connect()} of the libraries that are here, and the names of those
-// that are not.
+// Of the libraries that are here {name: connect(socket)}, where a connection
+// comes with what ends it; the same for clusters; and the names of those that
+// are not here. `server`: {folder, socket} or {folder, nodes: [[host, port]]}.
 export async function libraries(server) {
-    const found = {}, missing = [];
+    const found = {}, clusters = {}, missing = [];
     const redis = moduleOf('redis');
-    const ioredis = moduleOf('ioredis') ?? await ioredisOf(server.folder);
-    if (redis === null)
-        missing.push('redis');
-    else
-        found.redis = async (socket = server.socket) => {
-            const conn = redis.createClient({socket: {path: socket}});
-            conn.on('error', () => {});
+    const module = moduleOf('ioredis') ?? await ioredisOf(server.folder);
+    const ioredis = module?.default ?? module;
+    const opened = async (conn, isToConnect) => {
+        conn.on('error', () => {});
+        if (isToConnect)
             await conn.connect();
-            return [conn, () => conn.disconnect()];
-        };
-    if (ioredis === null)
+        return [conn, () => conn.disconnect()];
+    };
+    if (redis === null) {
+        missing.push('redis');
+    } else {
+        found.redis = (socket = server.socket) =>
+            opened(redis.createClient({socket: {path: socket}}), true);
+        clusters.redis = () => opened(redis.createCluster({
+            rootNodes: server.nodes.map(([host, port]) =>
+                ({url: `redis://${host}:${port}`}))}), true);
+        clusters.redis.oneNode = () => opened(redis.createClient({
+            url: `redis://${server.nodes[0].join(':')}`}), true);
+    }
+    if (ioredis === null) {
         missing.push('ioredis');
-    else
-        found.ioredis = async (socket = server.socket) => {
-            const conn = new (ioredis.default ?? ioredis)(socket);
-            conn.on('error', () => {});
-            return [conn, () => conn.disconnect()];
-        };
-    return {found, missing};
+    } else {
+        found.ioredis = (socket = server.socket) =>
+            opened(new ioredis(socket), false);
+        clusters.ioredis = () => opened(new ioredis.Cluster(server.nodes.map(
+            ([host, port]) => ({host, port: Number(port)}))), false);
+        clusters.ioredis.oneNode = () => opened(new ioredis(
+            Number(server.nodes[0][1]), server.nodes[0][0]), false);
+    }
+    return {found, clusters, missing};
 }
