@@ -54,7 +54,8 @@ export class NoRetry extends Error {
 /** The reason of a run's signal. */
 export class Cancelled extends Error {
     constructor(reason: string);
-    readonly reason: 'timeout' | 'stopped' | 'shutdown' | string;
+    /** timeout, stopped; others may come. */
+    readonly reason: string;
 }
 
 // ---- Queueing ---------------------------------------------------------------

@@ -46,8 +46,8 @@ export async function durabilityCheck(caller, {level, replicas}) {
                      `(appendonly ${appendonly})`);
     const fsync = await settingGet(caller, 'appendfsync');
     if (fsync !== 'always')
-        throw refuse(`Redis does not sync each write (appendfsync is ${fsync},` +
-                     ' not always)');
+        throw refuse('Redis does not sync each write (appendfsync is ' +
+                     `${fsync}, not always)`);
     if (level === 3 &&
         !(await settingGet(caller, 'min-replicas-to-write') >= 1))
         throw refuse('Redis takes writes without replicas ' +

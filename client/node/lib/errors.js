@@ -26,8 +26,8 @@ export class NoRetry extends Error {
     }
 }
 
-// What a run's signal is aborted with: `reason` is timeout, stopped or
-// shutdown.
+// What a run's signal is aborted with: `reason` is timeout or stopped; others
+// may come.
 export class Cancelled extends Error {
     name = 'Cancelled';
 

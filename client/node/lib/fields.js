@@ -87,8 +87,7 @@ function timeout(v) {
 
 function time(v) {
     if (v instanceof Date)
-        return Number.isNaN(v.getTime()) ? undefined
-                                         : timeRead(v.toISOString()) ?? undefined;
+        return time(v.getTime() / 1000);
     const s = numberOf(v);
     if (typeof s === 'number')
         return s >= 0 && s < 253402300800

@@ -10,7 +10,7 @@ import {Client, Refused, StintError} from '../index.js';
 import {Proxy, Server, libraries} from './server.mjs';
 
 const server = await new Server().start();
-const {found, missing} = await libraries(server);
+const {found, missing} = await libraries(server, true);
 test.after(() => server.stop());
 
 for (const name of missing)

@@ -18,7 +18,7 @@ const run = (file, ...args) => execFileSync(file, args, {encoding: 'utf8'});
 const url = run(program, 'start', path.join(folder, 'cluster')).trim();
 const nodes = url.replace('redis+cluster://', '').split(',')
     .map((node) => node.split(':'));
-const {clusters, missing} = await libraries({folder, nodes});
+const {clusters, missing} = await libraries({folder, nodes}, true);
 test.after(() => {
     run(program, 'stop', path.join(folder, 'cluster'));
     rmSync(folder, {recursive: true, force: true});

@@ -52,9 +52,13 @@ export class Server {
         return JSON.parse(await this.stint(...args, '--json'));
     }
 
+    // What it says on stderr is in its .log.
     worker(...args) {
         const worker = spawn(STINT, ['worker', '--heartbeat', '0.5', ...args], {
-            env: {...process.env, STINT_URL: this.url}, stdio: 'ignore'});
+            env: {...process.env, STINT_URL: this.url},
+            stdio: ['ignore', 'ignore', 'pipe']});
+        worker.log = '';
+        worker.stderr.on('data', (text) => { worker.log += text; });
         this.#spawned.push(worker);
         return worker;
     }
@@ -145,7 +149,8 @@ function moduleOf(name) {
 async function ioredisOf(folder) {
     try {
         await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund',
-            '--prefix', folder, 'ioredis'], {timeout: 30000});
+            '--prefer-offline', '--fetch-retries', '0', '--prefix', folder,
+            'ioredis'], {timeout: 15000});
         return createRequire(`${folder}/x.js`)('ioredis');
     } catch {
         return null;
@@ -155,10 +160,12 @@ async function ioredisOf(folder) {
 // Of the libraries that are here {name: connect(socket)}, where a connection
 // comes with what ends it; the same for clusters; and the names of those that
 // are not here. `server`: {folder, socket} or {folder, nodes: [[host, port]]}.
-export async function libraries(server) {
+// isToInstall: ioredis, by npm, into that folder.
+export async function libraries(server, isToInstall = false) {
     const found = {}, clusters = {}, missing = [];
     const redis = moduleOf('redis');
-    const module = moduleOf('ioredis') ?? await ioredisOf(server.folder);
+    const module = moduleOf('ioredis') ??
+        (isToInstall ? await ioredisOf(server.folder) : null);
     const ioredis = module?.default ?? module;
     const opened = async (conn, isToConnect) => {
         conn.on('error', () => {});
