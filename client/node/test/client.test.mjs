@@ -203,7 +203,8 @@ test(`with ${name}`, async (t) => {
         await c.stopTask('p');
         assert.deepEqual(await c.wait(['p', 'child'], {timeout: 10}),
                          ['STOPPED', 'FAILED']);
-        assert.match((await c.taskStatus('child')).reason, /it depends on main\/p, which ended STOPPED/);
+        assert.match((await c.taskStatus('child')).reason,
+                     /it depends on main\/p, which ended STOPPED/);
         await assert.rejects(c.queueTask('f', [], {depends_on: ['nosuch']}),
             (err) => err.code === 'NOTFOUND' &&
                 err.errors.depends_on === 'there is no task nosuch');
