@@ -2,8 +2,20 @@
 """python3 -m stint MODULE...: a child of a worker with the modules' tasks."""
 import importlib
 import sys
+import traceback
 
 from ._child import run
+
+
+def _tell(e: BaseException) -> None:
+    """Where it went wrong, without the ways of import: few lines are kept as
+    evidence."""
+    lines = traceback.TracebackException.from_exception(e)
+    lines.stack = traceback.StackSummary.from_list(
+        [at for at in lines.stack
+         if not at.filename.startswith("<frozen")
+         and at.filename not in (__file__, importlib.__file__)])
+    print("".join(lines.format()), end="", file=sys.stderr)
 
 
 def main() -> None:
@@ -19,7 +31,11 @@ def main() -> None:
             print("stint: %s: the name of a module is wanted, as for import"
                   % name, file=sys.stderr)
             sys.exit(2)
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except Exception as e:
+            _tell(e)
+            sys.exit(1)
     run()
 
 

@@ -206,7 +206,7 @@ class Child:
     def _in_main(self) -> bool:
         return threading.current_thread() is threading.main_thread()
 
-    # ---- Cancelling -----------------------------------------------------------
+    # ---- Cancelling ---------------------------------------------------------
 
     def _on_signal(self, number: int, at: Optional[FrameType]) -> None:
         self._raise_if_due()
@@ -241,7 +241,7 @@ class Child:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
         return True
 
-    # ---- Frames in ------------------------------------------------------------
+    # ---- Frames in ----------------------------------------------------------
 
     def _read(self) -> None:
         """The reader's life."""
@@ -304,7 +304,7 @@ class Child:
         if self._run is run:
             os._exit(0)
 
-    # ---- Running --------------------------------------------------------------
+    # ---- Running ------------------------------------------------------------
 
     async def _call_async(self, run: Run, handler: Handler) -> Any:
         with self._lock:
@@ -318,6 +318,11 @@ class Child:
                 self._task = None
         try:
             return await handler.fn(*run.args, **run.vars)
+        except asyncio.CancelledError as e:
+            if run.cancel_reason is None:
+                raise
+            raise Cancelled(run.cancel_reason).with_traceback(
+                e.__traceback__) from None
         finally:
             with self._lock:
                 self._loop = self._task = None
@@ -326,11 +331,10 @@ class Child:
         if handler.is_async:
             try:
                 return asyncio.run(self._call_async(run, handler))
-            except asyncio.CancelledError as e:
+            except asyncio.CancelledError:
                 if run.cancel_reason is None:
                     raise
-                raise Cancelled(run.cancel_reason).with_traceback(
-                    e.__traceback__) from None
+                raise Cancelled(run.cancel_reason) from None  # before it began
         try:
             self._open = not handler.polls
             self._raise_if_due()

@@ -3,18 +3,16 @@
 each parent is there before its children. As client/lib/parents.c."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from ._errors import Refused
+from ._link import Link
 from ._task import Task
 
 
 class Family:
-    """`client` answers: has_id(group, id), group_names(), refresh(group),
-    route(group, id)."""
-
-    def __init__(self, client: Any, tasks: Sequence[Task]) -> None:
-        self.client = client
+    def __init__(self, link: Link, tasks: Sequence[Task]) -> None:
+        self.link = link
         self.tasks = tasks
         self.by_ref: Dict[Tuple[str, str], int] = {}
         self.by_id: Dict[str, int] = {}
@@ -29,11 +27,11 @@ class Family:
 
     def _look(self, own: str, id: str, i: int) -> str:
         """The group of an id that stands alone and is not of the list."""
-        if self.client.has_id(own, id):
+        if self.link.has_id(own, id):
             return own
-        for group in self.client.group_names():
-            if self.client.has_id(group, id):
-                return str(group)
+        for group in self.link.group_names():
+            if self.link.has_id(group, id):
+                return group
         raise self._missing(id, i)
 
     def _complete(self, i: int, ref: str) -> str:
@@ -48,8 +46,8 @@ class Family:
                      else self._look(t.group, id, i))
         if at is not None:
             self.edges[i].append(at)
-        elif slash and self.client.route(t.group, t.id) != self.client.route(
-                group, id) and not self.client.has_id(group, id):
+        elif slash and self.link.route(t.group, t.id) != self.link.route(
+                group, id) and not self.link.has_id(group, id):
             raise self._missing(ref, i)
         return "%s/%s" % (group, id)
 
@@ -91,7 +89,7 @@ class Family:
         if not any(t.depends for t in self.tasks):
             return list(self.tasks)
         for group in {t.group for t in self.tasks if t.depends}:
-            self.client.refresh(group)  # who is near depends on the parts
+            self.link.refresh(group)  # who is near depends on the parts
         for i, t in enumerate(self.tasks):
             self.edges.append([])
             t.depends = [self._complete(i, ref) for ref in t.depends]

@@ -61,8 +61,8 @@ def _classify(e: Exception) -> Failed:
         if text.startswith(("Function not found", "ERR Function not found")):
             return Failed("NOSCRIPT", text)
         if text.lower().startswith(("unknown command", "err unknown command")):
-            return Failed("PROTOCOL", "this server has no functions: Redis 7 or "
-                                      "Valkey 7.2 is needed")
+            return Failed("PROTOCOL", "this server has no functions: Redis 7 "
+                                  "or Valkey 7.2 is needed")
         if word in _OWN:
             return Failed(word, rest)
         return Failed(word if word in _OTHERS else "ERR", text)
@@ -90,7 +90,6 @@ class Library:
         self.path = path or os.environ.get("STINT_LIBRARY") or own
         self.asked = self.path != own
         self.text: Optional[str] = None
-        self.sha1 = ""
 
     def read(self) -> bool:
         if self.text is not None:
@@ -107,15 +106,9 @@ class Library:
                 text.replace(m[2], "@LIBRARY_SHA1@").encode()
         ).hexdigest() != m[2]:
             raise Error("%s is not Stint's library of functions" % self.path)
-        self.text, self.sha1 = text, m[2]
+        self.text = text
         return True
 
-    def is_ours(self, name: str) -> bool:
-        """Is the one in Redis this one, or newer? `name` is what it says."""
-        version, _, sha1 = name.partition(" ")
-        if int(version) != LIBRARY:
-            return int(version) > LIBRARY
-        return not self.read() or sha1 == self.sha1
 
 
 class Caller:
@@ -149,9 +142,11 @@ class Caller:
         return reply
 
     def load(self, group: Optional[str]) -> None:
-        """Sees that Redis has our functions, or newer ones."""
+        """Sees that Redis has our functions, or newer ones. Those of another
+        build of our version stay: workers may need them as they are."""
         try:
-            if self.library.is_ours(self._fcall("fleet_list", group, "0")[2]):
+            name = self._fcall("fleet_list", group, "0")[2]
+            if int(name.partition(" ")[0]) >= LIBRARY:
                 return
         except Failed as why:
             if why.code not in ("NOSCRIPT", "PROTOCOL", "ERR"):

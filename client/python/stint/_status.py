@@ -19,7 +19,8 @@ class State:
     """A state record, decoded; "" is that of a task nobody has touched."""
 
     def __init__(self, text: str, due: str = "") -> None:
-        self.status, self.fence, self.token, self.worker = "QUEUED", "0", "-", "-"
+        self.status, self.fence, self.token = "QUEUED", "0", "-"
+        self.worker = "-"
         self.next_ms = self.start_ms = self.stop_ms = 0
         self.rules: Dict[str, int] = {}
         if not text:

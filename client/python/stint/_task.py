@@ -61,7 +61,7 @@ class Fields:
         self.discard_results = self.broadcast = False
 
 
-# ---- Readers: the value, or Wrong -----------------------------------------
+# ---- Readers: the value, or Wrong -------------------------------------------
 
 
 def _matching(pattern: "re.Pattern[str]") -> Callable[[Any], str]:
@@ -207,8 +207,8 @@ def _durability(v: Any) -> Tuple[int, int]:
 
 _SECONDS_TEXT = "must be a number of seconds >= 0"
 _FLAG_TEXT = "must be true or false"
-_TIME_TEXT = ("must be a time: now, +45s, -2h, RFC 3339 with a zone, or seconds "
-              "since the epoch")
+_TIME_TEXT = ("must be a time: now, +45s, -2h, RFC 3339 with a zone, or "
+              "seconds since the epoch")
 _CRASHES_TEXT = "must be a whole number >= 1 (-1: without end)"
 
 _FIELDS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
@@ -282,7 +282,7 @@ def fields_read(options: Mapping[str, Any], errors: Dict[str, str]) -> Fields:
     return f
 
 
-# ---- The task -------------------------------------------------------------
+# ---- The task ---------------------------------------------------------------
 
 
 def _rules(f: Fields) -> str:

@@ -574,7 +574,10 @@ class Starting(unittest.TestCase):
         self.assertIsNone(d.get())
         status, _, err = d.end()
         self.assertEqual(status, 1)
-        self.assertIn("No module named 'nowhere_at_all'", err)
+        self.assertRegex(err, r'(?s)\ATraceback \(most recent call last\):\n'
+                         r'  File "[^"]*tasks.py", line 1, in <module>\n'
+                         r"    import nowhere_at_all\nModuleNotFoundError: No "
+                         r"module named 'nowhere_at_all'\n\Z")
 
     def test_two_tasks_of_one_name(self):
         d = self.start(files={"tasks.py": textwrap.dedent('''

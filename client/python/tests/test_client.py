@@ -14,6 +14,7 @@ import unittest
 
 import redis
 import stint
+from stint._text import part_name, part_of_id
 
 PROGRAM = os.environ.get("STINT", "stint")
 
@@ -275,12 +276,16 @@ class Queueing(WithServer):
         self.client.delete_task("first")
         for name in ("wide", "far"):  # not as the client knows them
             self.server.stint("group", name, "--parts", "4")
-        self.assertEqual(self.client._parts_of("far"), 8)
+        self.assertEqual(self.client._link.parts_of("far"), 8)
         tasks = [{"function": "f", "id": "t%d" % i, "group_name": g}
                  for i in range(50) for g in ("wide", "far")]
         self.assertEqual(len(self.client.queue_tasks(tasks)), 100)
-        self.assertEqual(self.client._parts_of("wide"), 4)
+        self.assertEqual(self.client._link.parts_of("wide"), 4)
         for g in ("wide", "far"):
+            for part in range(4):  # each where it belongs
+                base = "{stint:%s}" % part_name(g, part)
+                for id in self.server.redis.hkeys(base + ":task"):
+                    self.assertEqual(part_of_id(id.decode(), 4), part)
             self.assertEqual(len(self.server.stint(
                 "list", "--json", "--group", g, "--limit",
                 "100").splitlines()), 50)
@@ -312,6 +317,13 @@ class Queueing(WithServer):
         name = self.server.redis.execute_command(
             "FCALL", "stint_fleet_list", 1, "{stint}", "1", "0", "0")[2]
         self.assertTrue(name.startswith(b"1 "))
+        self.server.redis.execute_command(  # another build of our version
+            "FUNCTION", "LOAD", "REPLACE", old.replace(
+                "LIBRARY = '0 ", "LIBRARY = '1 0"))
+        stint.Client(self.server.url).queue_task("f", id="other")
+        name = self.server.redis.execute_command(
+            "FCALL", "stint_fleet_list", 1, "{stint}", "1", "0", "0")[2]
+        self.assertTrue(name.startswith(b"1 0"))
         newer = old.replace("LIBRARY = '0 ", "LIBRARY = '2 ")
         self.server.redis.execute_command("FUNCTION", "LOAD", "REPLACE", newer)
         stint.Client(self.server.url).queue_task("f", id="d")
@@ -323,13 +335,14 @@ class Queueing(WithServer):
     def test_without_the_library(self):
         path = os.environ.pop("STINT_LIBRARY")
         self.addCleanup(os.environ.update, STINT_LIBRARY=path)
-        if stint.Client(self.server.url)._caller.library.read():
+        if stint.Client(self.server.url)._link.caller.library.read():
             self.skipTest("this package is an installed one")
         self.server.redis.execute_command("FUNCTION", "FLUSH")
         with self.assertRaisesRegex(stint.Error, "STINT_LIBRARY"):
             stint.Client(self.server.url).queue_task("f")
         self.server.stint("stats")  # loads it
         stint.Client(self.server.url).queue_task("f")
+        self.server.redis.execute_command("FUNCTION", "FLUSH")
         with self.assertRaisesRegex(stint.Error, "is not Stint's library"):
             stint.Client(self.server.url, library=__file__).queue_task("f")
 
@@ -393,7 +406,7 @@ class LosesReplies:
 class Faults(WithServer):
     def client_on(self, target):
         c = stint.Client(target)
-        c._is_own = True  # does not repeat by itself
+        c._link.is_own = True  # does not repeat by itself
         return c
 
     def test_a_lost_reply_of_queue_task(self):

@@ -18,7 +18,7 @@ def blocks():
     with open(README, encoding="utf-8") as f:
         found = re.findall(r"<!-- (?:file: (\S+)|run) -->\n```\w+\n(.*?)```",
                            f.read(), re.S)
-    return {name or "queue.py": text for name, text in found}
+    return {name or "app.py": text for name, text in found}
 
 
 class Readme(unittest.TestCase):
@@ -36,30 +36,32 @@ class Readme(unittest.TestCase):
         server = Server()
         self.addCleanup(server.close)
         at = server.dir.name
-        self.assertEqual(set(blocks()), {"tasks.py", "worker.json", "queue.py"})
+        self.assertEqual(set(blocks()), {"tasks.py", "worker.json", "app.py"})
         for name, text in blocks().items():
             with open(os.path.join(at, name), "w") as f:
                 f.write(text)
         env = dict(os.environ, STINT_URL=server.url)
+        log = open(os.path.join(at, "log"), "w+")
+        self.addCleanup(log.close)
         worker = subprocess.Popen(
             [PROGRAM, "worker", "--config", "worker.json"], cwd=at, env=env,
-            stderr=subprocess.PIPE, text=True)
-        self.addCleanup(worker.stderr.close)
+            stderr=log)
         self.addCleanup(worker.wait)
         self.addCleanup(worker.kill)
         try:
             worker.wait(0.5)
-            said = worker.stderr.read()
+            log.seek(0)
+            said = log.read()
             if 'unknown key "child"' in said:
                 self.skipTest("a worker without persistent children")
             self.fail(said)
         except subprocess.TimeoutExpired:
             pass  # it is at work
-        got = subprocess.run([sys.executable, "queue.py"], cwd=at, env=env,
+        got = subprocess.run([sys.executable, "app.py"], cwd=at, env=env,
                              capture_output=True, text=True, timeout=55)
         if got.returncode:
-            worker.kill()
-            self.fail(got.stderr + worker.stderr.read()[-2000:])
+            log.seek(0)
+            self.fail(got.stderr + log.read()[-2000:])
 
 
 if __name__ == "__main__":
