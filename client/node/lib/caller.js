@@ -65,21 +65,17 @@ function libraryText() {
     return library;
 }
 
-function versionRead(text) {
-    const m = /^(\d+) (\S+)$/.exec(text);
-    return m !== null ? {number: Number(m[1]), sha1: m[2]}
-                      : {number: 0, sha1: ''};
+// The number of a library: "1 SHA1", as it says of itself.
+function versionOf(text) {
+    return Number.parseInt(text, 10) || 0;
 }
 
-// Is what Redis has ours, or newer? Of two builds of one version the last to
-// come wins. Without a library of our own, what is there has to do.
+// Is what Redis has our version, or newer? Another build of the same stays as
+// it is: workers may need it so. Without a library of our own, what is there
+// has to do.
 function isOurs(there) {
     const own = /^local LIBRARY = '(.*?)'/m.exec(libraryText() ?? '');
-    if (own === null)
-        return true;
-    const ours = versionRead(own[1]), theirs = versionRead(there);
-    return theirs.number === ours.number ? theirs.sha1 === ours.sha1
-                                         : theirs.number > ours.number;
+    return own === null || versionOf(there) >= versionOf(own[1]);
 }
 
 // ---- Calls ------------------------------------------------------------------

@@ -41,14 +41,21 @@ test(`with ${name}`, async (t) => {
         assert.match(await server.cli('FUNCTION', 'LIST'), /stint_queue_task/);
         await server.cli('FUNCTION', 'FLUSH'); // while it is connected
         assert.equal((await client.taskStatus(id)).status, 'QUEUED');
-        const all = '#!lua name=stint\nlocal LIBRARY = \'0 old\'\n' +
+        const library = (version) => '#!lua name=stint\n' +
             'redis.register_function{function_name=\'stint_fleet_list\', ' +
-            'callback=function() return {\'1\', \'\', LIBRARY, \'0\'} end, ' +
+            `callback=function() return {'1', '', '${version} x', '0'} end, ` +
             'flags={\'no-writes\'}}';
-        await server.cli('FUNCTION', 'LOAD', 'REPLACE', all);
+        await server.cli('FUNCTION', 'LOAD', 'REPLACE', library(0));
         assert.equal((await new Client(conn).taskStatus(id)).status, 'QUEUED',
                      'an older library is replaced');
         await client.deleteTask(id);
+        for (const version of [1, 2]) {
+            await server.cli('FUNCTION', 'LOAD', 'REPLACE', library(version));
+            assert.deepEqual(await new Client(conn).stats(), []);
+            assert.doesNotMatch(await server.cli('FUNCTION', 'LIST'),
+                                /stint_queue_task/, 'ours or newer: it stays');
+        }
+        await server.cli('FUNCTION', 'FLUSH');
     });
 
     await t.test('what is queued here, the program shows', async () => {
