@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads {"groups": […], "concurrency": N, "tasks": {NAME: {"exec": […],
- * "timeout": S, "nice": N} | {"module": PATH}}}. Unknown keys are errors: a
- * typing mistake must not pass for a default. */
+ * "timeout": S, …} | {"module": PATH}}}, and the keys of confine.h. Unknown keys
+ * are errors: a typing mistake must not pass for a default. */
 #include "config.h"
 
 #include <dlfcn.h>
@@ -148,19 +148,18 @@ static int config_read_type(struct config *c, struct task_type *t,
                 return err_set(err, STINT_INVALID,
                                "timeout must be a number of seconds > 0");
             t->timeout_ms = (int64_t)(s * 1000);
-        } else if (strcmp(key, "nice") == 0) {
-            json_int_t n = json_integer_value(v);
-            if (!json_is_integer(v) || n < -20 || n > 19)
-                return err_set(err, STINT_INVALID,
-                               "nice must be an integer from -20 to 19");
-            t->program.nice = (int)n;
         } else if (strcmp(key, "isolation") == 0) {
             const char *s = json_string_value(v);
             if (s == NULL || strcmp(s, "thread") != 0)
                 return err_set(err, STINT_INVALID,
                                "isolation: this version knows \"thread\" only");
         } else {
-            return err_set(err, STINT_INVALID, "unknown key \"%.60s\"", key);
+            int taken = confine_read(&t->program.confine, key, v, err);
+            if (taken < 0)
+                return -1;
+            if (taken == 0)
+                return err_set(err, STINT_INVALID, "unknown key \"%.60s\"",
+                               key);
         }
     }
     if (n_kinds != 1)
@@ -248,6 +247,7 @@ void config_close(struct config *c)
         for (int j = 0; argv != NULL && argv[j] != NULL; j++)
             free(argv[j]);
         free(argv);
+        confine_close(&c->types[i].program.confine);
     }
     free(c->types);
     for (int i = 0; i < c->n_modules; i++)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
+#include "confine.h"
+
 struct buf;
 struct event_base;
 struct executor;
@@ -89,7 +91,7 @@ struct executor_options {
 struct program {
     char **argv;  /* NULL-terminated, with {args}, {args.N}, {vars.NAME},
                      {parents.ID.result}, {parents.ID.status} */
-    int nice;
+    struct confine confine; /* owned */
 };
 /* Checks templates ("{args.x}", "{foo}", unbalanced). -1 and err INVALID. */
 int program_check(const struct program *p, struct stint_err *err);
@@ -104,9 +106,9 @@ struct function {
 struct executor *thread_executor_new(const struct executor_options *o,
                                      struct stint_err *err);
 
-/* Kills, by SIGKILL, every process whose environment names this worker
- * (STINT_WORKER=…), until a pass finds none or `passes` are done. Used at a
- * worker's end and by the guard. Returns the number killed. */
+/* Kills, by SIGKILL, every process with a sign of this worker (orphan.h),
+ * until a pass finds none or `passes` are done. Used at a worker's end and by
+ * the guard. Returns the number killed. */
 int orphans_kill(const char *worker, int passes);
 
 /* A tiny process that outlives the worker by a moment: when the worker's end

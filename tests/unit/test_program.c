@@ -102,8 +102,8 @@ static void teardown(struct fixture *f)
 static void run_init(struct run *run, struct program *p, char **argv)
 {
     memset(run, 0, sizeof(*run));
+    memset(p, 0, sizeof(*p));
     p->argv = argv;
-    p->nice = 0;
     run->id = "t1";
     run->function = "fn";
     run->fence = 42;
