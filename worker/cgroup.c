@@ -200,7 +200,10 @@ static int path_find(char base[static CGROUP_PATH_MAX], char *mounts,
         path += len;
         if (*path == '/')
             path++;
-        return path_make(base, point, *path ? path : ".");
+        if (*path)
+            return path_make(base, point, path);
+        return snprintf(base, CGROUP_PATH_MAX, "%s", point) < CGROUP_PATH_MAX
+                   ? 0 : -1;
     }
     return -1;
 }
