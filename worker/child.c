@@ -197,7 +197,7 @@ pid_t child_start(const struct child *c, const char **step)
     struct start s = {.child = c, .report = &r, .parent = getpid()};
 
     *step = NULL;
-    if (!MEMORY_SHARED || (c->confine && c->confine->user))
+    if (!MEMORY_SHARED || (c->confine && c->confine->user.text))
         return child_start_copied(&s, step);
     return child_judge(child_clone(&s, MEMORY_SHARED), &r, step);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A child process, from vfork to execve: what program.c starts its runs with. */
+/* A child process, from vfork to execve: what program.c starts runs with. */
 #ifndef STINT_WORKER_CHILD_H
 #define STINT_WORKER_CHILD_H
 

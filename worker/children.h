@@ -43,7 +43,7 @@ struct children *children_new(struct event_base *base, const char *worker,
 /* There are none left. NULL is fine. */
 void children_free(struct children *c);
 
-/* A mark for the next child. */
+/* A mark for the next child, never the guard's. */
 uint64_t children_mark(struct children *c);
 /* It runs, and will be seen to end. The rest of the struct is filled in. */
 void children_add(struct children *c, struct kid *kid);

@@ -130,7 +130,7 @@ static int config_read_type(struct config *c, struct task_type *t,
 {
     const char *key;
     json_t *v;
-    int n_kinds = 0;
+    int n_kinds = 0, n_confine = 0;
     if (!json_is_object(spec))
         return err_set(err, STINT_INVALID, "must be an object");
     json_object_foreach((json_t *)(uintptr_t)spec, key, v) {
@@ -160,11 +160,15 @@ static int config_read_type(struct config *c, struct task_type *t,
             if (taken == 0)
                 return err_set(err, STINT_INVALID, "unknown key \"%.60s\"",
                                key);
+            n_confine++;
         }
     }
     if (n_kinds != 1)
         return err_set(err, STINT_INVALID,
                        "needs exactly one of exec and module");
+    if (n_confine > 0 && !t->is_program)
+        return err_set(err, STINT_INVALID,
+                       "nice, user, rlimits and the like are for programs");
     return 0;
 }
 

@@ -2,27 +2,20 @@
 /* Reading and applying are apart: names are looked up, texts made and memory
  * taken when the configuration is loaded, so that the child has only system
  * calls to make. */
-#define _GNU_SOURCE /* getgrouplist, the raw calls that set users */
 #include "confine.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <jansson.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "err.h"
 #include "quantity.h"
-
-#define NAME_BYTES_MAX 16384 /* of an entry in the user database */
-#define GROUPS_OF_MAX  1024  /* supplementary groups of a user */
+#include "entries.h"
 
 static const struct {
     const char *key, *step;
@@ -41,149 +34,6 @@ static const struct {
 static int nomem(struct stint_err *err)
 {
     return err_set(err, STINT_NOMEM, "out of memory");
-}
-
-/* "prefix" and text in one, or NULL. */
-static char *text_join(const char *prefix, const char *text)
-{
-    size_t len = strlen(prefix) + strlen(text) + 1;
-    char *s = malloc(len);
-
-    if (s)
-        snprintf(s, len, "%s%s", prefix, text);
-    return s;
-}
-
-static void texts_free(char **texts)
-{
-    for (size_t i = 0; texts && texts[i]; i++)
-        free(texts[i]);
-    free(texts);
-}
-
-static size_t texts_count(char *const *texts)
-{
-    size_t n = 0;
-
-    while (texts && texts[n])
-        n++;
-    return n;
-}
-
-/* ---- The user ----------------------------------------------------------- */
-
-static int number_read(const char *text, unsigned *n)
-{
-    char *end;
-    unsigned long value;
-
-    errno = 0;
-    value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno ||
-        value >= UINT32_MAX)
-        return -1;
-    *n = (unsigned)value;
-    return 0;
-}
-
-static int group_find(struct confine *c, const char *name,
-                      struct stint_err *err)
-{
-    char data[NAME_BYTES_MAX];
-    struct group group, *found = NULL;
-    unsigned number;
-
-    if (getgrnam_r(name, &group, data, sizeof(data), &found) == 0 && found)
-        c->gid = group.gr_gid;
-    else if (number_read(name, &number) == 0)
-        c->gid = number;
-    else
-        return err_set(err, STINT_INVALID, "user: no group \"%.60s\"", name);
-    return 0;
-}
-
-static int user_env_make(struct confine *c, const struct passwd *p)
-{
-    c->user_env = calloc(4, sizeof(char *));
-    if (!c->user_env)
-        return -1;
-    c->user_env[0] = text_join("HOME=", p->pw_dir);
-    c->user_env[1] = text_join("USER=", p->pw_name);
-    c->user_env[2] = text_join("LOGNAME=", p->pw_name);
-    return c->user_env[0] && c->user_env[1] && c->user_env[2] ? 0 : -1;
-}
-
-/* A number without an entry has no groups and no home. */
-static int user_find(struct confine *c, const char *name, int has_group,
-                     struct stint_err *err)
-{
-    char data[NAME_BYTES_MAX];
-    struct passwd user, *found = NULL;
-    unsigned number = 0;
-    int is_number = number_read(name, &number) == 0;
-
-    if (getpwnam_r(name, &user, data, sizeof(data), &found) != 0 || !found)
-        if (is_number)
-            getpwuid_r(number, &user, data, sizeof(data), &found);
-    c->uid = found ? user.pw_uid : number;
-    if (!found && (!is_number || !has_group))
-        return err_set(err, STINT_INVALID, "user: no user \"%.60s\"%s", name,
-                       is_number ? "; a number needs a group: \"1:1\"" : "");
-    if (!found)
-        return 0;
-    if (!has_group)
-        c->gid = user.pw_gid;
-    c->groups = calloc(GROUPS_OF_MAX, sizeof(*c->groups));
-    if (!c->groups || user_env_make(c, &user) < 0)
-        return nomem(err);
-    c->n_groups = GROUPS_OF_MAX;
-    if (getgrouplist(user.pw_name, c->gid, c->groups, &c->n_groups) < 0)
-        return err_set(err, STINT_INVALID, "user: %.60s is in over %d groups",
-                       name, GROUPS_OF_MAX);
-    return 0;
-}
-
-static void user_close(struct confine *c)
-{
-    free(c->user);
-    free(c->groups);
-    texts_free(c->user_env);
-    c->user = NULL;
-    c->groups = NULL;
-    c->n_groups = 0;
-    c->user_env = NULL;
-}
-
-/* Whoever is not root can be himself only, and that needs nothing done. */
-static int user_read(struct confine *c, const json_t *value,
-                     struct stint_err *err)
-{
-    const char *text = json_string_value(value);
-    const char *colon = text ? strchr(text, ':') : NULL;
-    char name[64];
-    size_t len;
-
-    if (!text)
-        return err_set(err, STINT_INVALID,
-                       "user must be \"user\" or \"user:group\"");
-    len = colon ? (size_t)(colon - text) : strlen(text);
-    if (len == 0 || len >= sizeof(name))
-        return err_set(err, STINT_INVALID, "user: no user \"%.60s\"", text);
-    memcpy(name, text, len);
-    name[len] = '\0';
-    if (colon && group_find(c, colon + 1, err) < 0)
-        return -1;
-    if (user_find(c, name, colon != NULL, err) < 0)
-        return -1;
-    if (geteuid() != 0) {
-        int is_self = c->uid == geteuid() && c->gid == getegid();
-
-        user_close(c);
-        return is_self ? 0 : err_set(err, STINT_INVALID, "user: only root can "
-                                     "run tasks as %.60s", text);
-    }
-    c->user = text_join("user ", text);
-    return c->user ? 0 : nomem(err);
 }
 
 /* ---- Numbers ------------------------------------------------------------ */
@@ -260,7 +110,7 @@ static int cwd_read(struct confine *c, const json_t *value,
 
     if (!path || path[0] != '/')
         return err_set(err, STINT_INVALID, "cwd must be an absolute path");
-    c->cwd = text_join("cwd ", path);
+    c->cwd = entry_join("cwd ", path);
     return c->cwd ? 0 : nomem(err);
 }
 
@@ -299,8 +149,8 @@ static int env_read(struct confine *c, const json_t *list,
 
 static char *entry_make(const char *name, const char *value)
 {
-    char *start = text_join(name, "=");
-    char *entry = start ? text_join(start, value) : NULL;
+    char *start = entry_join(name, "=");
+    char *entry = start ? entry_join(start, value) : NULL;
 
     free(start);
     return entry;
@@ -335,6 +185,12 @@ static int setenv_read(struct confine *c, const json_t *object,
 }
 
 /* ---- All of it ---------------------------------------------------------- */
+
+static int user_read(struct confine *c, const json_t *value,
+                      struct stint_err *err)
+{
+    return account_read(&c->user, value, err);
+}
 
 /* Prepared at once: the guard is forked where we stand then. */
 static int cgroup_read(struct confine *c, const json_t *value,
@@ -374,10 +230,10 @@ int confine_read(struct confine *c, const char *key, const json_t *value,
 
 void confine_close(struct confine *c)
 {
-    user_close(c);
+    account_close(&c->user);
     free(c->cwd);
-    texts_free(c->env_allow);
-    texts_free(c->env_set);
+    entries_free(c->env_allow);
+    entries_free(c->env_set);
     memset(c, 0, sizeof(*c));
 }
 
@@ -398,26 +254,6 @@ static int rlimits_apply(const struct confine *c, const char **step)
     return 0;
 }
 
-/* Of the process only; glibc's own would have all threads follow, and those it
- * knows are not the child's. */
-static int user_apply(const struct confine *c)
-{
-#ifdef SYS_setresuid32 /* the others have 16 bits there */
-    const long groups = SYS_setgroups32, gid = SYS_setresgid32,
-               uid = SYS_setresuid32;
-#else
-    const long groups = SYS_setgroups, gid = SYS_setresgid,
-               uid = SYS_setresuid;
-#endif
-
-    if (!c->user)
-        return 0;
-    if (syscall(groups, (size_t)c->n_groups, c->groups) < 0 ||
-        syscall(gid, c->gid, c->gid, c->gid) < 0)
-        return -1;
-    return syscall(uid, c->uid, c->uid, c->uid) < 0 ? -1 : 0;
-}
-
 /* What only root may do comes first; the path is looked up as the user. */
 int confine_apply(const struct confine *c, const char **step)
 {
@@ -428,8 +264,8 @@ int confine_apply(const struct confine *c, const char **step)
         return -1;
     if (rlimits_apply(c, step) < 0)
         return -1;
-    *step = c->user;
-    if (user_apply(c) < 0)
+    *step = c->user.text;
+    if (account_apply(&c->user) < 0)
         return -1;
     *step = c->cwd;
     if (c->cwd && chdir(c->cwd + strlen("cwd ")) < 0)
@@ -468,8 +304,8 @@ static int env_has(char *const *entries, const char *entry, size_t len)
 
 size_t confine_env_max(const struct confine *c, char *const *inherited)
 {
-    return texts_count(inherited) + texts_count(c->env_set) +
-           texts_count(c->user_env);
+    return entries_count(inherited) + entries_count(c->env_set) +
+           entries_count(c->user.env);
 }
 
 size_t confine_env(const struct confine *c, char *const *inherited, char **to)
@@ -481,10 +317,10 @@ size_t confine_env(const struct confine *c, char *const *inherited, char **to)
 
         if (env_is_allowed(c, *inherited, len) &&
             !env_has(c->env_set, *inherited, len) &&
-            !env_has(c->user_env, *inherited, len))
+            !env_has(c->user.env, *inherited, len))
             to[n++] = *inherited;
     }
-    for (char *const *u = c->user_env; u && *u; u++)
+    for (char *const *u = c->user.env; u && *u; u++)
         if (!env_has(c->env_set, *u, strcspn(*u, "=")))
             to[n++] = *u;
     for (char *const *e = c->env_set; e && *e; e++)

@@ -8,6 +8,7 @@
 #include <stint/stint.h>
 #include <sys/types.h>
 
+#include "account.h"
 #include "cgroup.h"
 
 struct json_t;
@@ -16,12 +17,7 @@ enum confine_limit { CONFINE_MEMORY, CONFINE_CPU, CONFINE_FILES, CONFINE_CORE,
                      CONFINE_PROCESSES, N_CONFINE_LIMITS };
 
 struct confine {
-    char *user;           /* "user NAME"; NULL: ours, as are the next ones */
-    uid_t uid;
-    gid_t gid;
-    gid_t *groups;        /* supplementary */
-    int n_groups;
-    char **user_env;      /* HOME=, USER= and LOGNAME=; NULL-terminated */
+    struct account user; /* whose it is */
     int nice;             /* added to ours, -20 to 19 */
     unsigned limits_set;  /* a bit for each of limits, bytes or seconds */
     uint64_t limits[N_CONFINE_LIMITS];
@@ -60,8 +56,9 @@ void confine_close(struct confine *c);
  * failed (the confine's text or a constant). */
 int confine_apply(const struct confine *c, const char **step);
 
-/* The environment of one run, from what is inherited: calls add for each entry
- * (borrowed) that it has. The last of a name does not win: each comes once. */
+/* Writes the environment of a run to `to`: of what is inherited what is
+ * allowed, then the user's, then what is set; of two of a name only the later.
+ * All entries are borrowed. Returns how many; no NULL follows. */
 size_t confine_env(const struct confine *c, char *const *inherited,
                    char **to);
 /* Room for so many entries is enough. */

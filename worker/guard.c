@@ -35,8 +35,11 @@ static int is_killable(const char *name)
 
 static int is_orphan(pid_t pid, const char *entry, uint64_t mark)
 {
-    return (orphan_mark(pid) & ~ORPHAN_RUN_MASK) == mark ||
-           orphan_has(pid, entry);
+    uint64_t own = orphan_mark(pid);
+
+    if (own == mark)
+        return 0; /* a guard's */
+    return (own & ~ORPHAN_RUN_MASK) == mark || orphan_has(pid, entry);
 }
 
 static int orphans_pass(const char *entry, uint64_t mark)

@@ -8,11 +8,10 @@
  *   limit since 2.4.25, but hands it down through fork, exec and setsid and
  *   shows it to its user by prlimit. A process loses it only on purpose.
  *
- * The upper bits of a mark are the worker's, the lower ones the run's; 0 are
- * helpers of the worker that live longer than a run, like its guard. No
- * process that a worker did not start has them, so that it may be killed
- * wherever it moved to, and the children of a program around the worker may
- * not. */
+ * The upper bits of a mark are the worker's, the lower ones the run's; there
+ * its guard has 0 and is spared. No process that a worker did not start has
+ * them, so that it may be killed wherever it moved to, and the children of a
+ * program around the worker may not. */
 #ifndef STINT_WORKER_ORPHAN_H
 #define STINT_WORKER_ORPHAN_H
 

@@ -114,8 +114,10 @@ static int pipes_make(struct slot *s, struct child *c)
 static int stdin_begin(struct slot *s)
 {
     struct pipe *p = &s->pipes[PIPE_IN];
-    size_t len = s->run->json_len < STDIN_FIRST ? s->run->json_len : STDIN_FIRST;
+    size_t len = s->run->json_len;
 
+    if (len > STDIN_FIRST)
+        len = STDIN_FIRST;
     if (len > 0 && write(p->fd, s->run->json, len) != (ssize_t)len)
         return -1;
     s->written = len;
