@@ -107,7 +107,8 @@ until_true 8 "a killed worker leaves none" mark_is_gone "$base.3"
 
 # ---- Output without end ------------------------------------------------------
 
-worker two
+# AddressSanitizer would keep what is freed.
+ASAN_OPTIONS=${ASAN_OPTIONS:-}:quarantine_size_mb=1 worker two
 two=$worker_pid
 run gain warm
 wait_for warm
