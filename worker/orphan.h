@@ -6,7 +6,7 @@
  *   takes them off;
  * - a mark, a number in its soft RLIMIT_LOCKS. Linux has not looked at that
  *   limit since 2.4.25, but hands it down through fork, exec and setsid and
- *   shows it to its user by prlimit. A process loses it only on purpose.
+ *   shows it. A process loses it only on purpose.
  *
  * The upper bits of a mark are the worker's, the lower ones the run's; there
  * its guard has 0 and is spared. No process that a worker did not start has

@@ -46,8 +46,7 @@ run() { # function id [options]
         2>>"$tmp/queue.log" || fail "queueing $id"
 }
 text() { # output|error id
-    "$STINT" task-status --json --output "$2" | python3 -c \
-        'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+    printf '%b' "$(field "$1" "$2" --output)"
 }
 wait_for() { # ids, whatever comes of them
     "$STINT" wait "$@" --timeout 30 >/dev/null 2>"$tmp/wait.log"
@@ -136,6 +135,28 @@ case $(text output b) in
 esac
 find /sys/fs/cgroup -maxdepth 4 -name "stint-run-$two-*" 2>/dev/null |
     grep -q . && fail "a cgroup is left"
+
+# ---- Another user ------------------------------------------------------------
+
+if [ "$(id -u)" -eq 0 ]; then
+    cat >"$tmp/worker.json" <<'END'
+{"groups": ["users"], "tasks": {"who": {"user": "nobody", "cwd": "/", "exec":
+  ["sh", "-c", "setsid sh -c 'env -i sleep \"$0\" &' \"$0\"; id -un; sleep $1",
+   "{args.0}", "{args.1}"]}}}
+END
+    run who u --group-name users --args "[\"$base.5\", \"0.3\"]"
+    worker three
+    three=$worker_pid
+    wait_for u
+    equal "a run may be another user's" nobody "$(text output u)"
+    is_gone_now "whose daemons end, too" "$base.5"
+    run who v --group-name users --args "[\"$base.6\", \"900\"]"
+    until_true 10 "another one's run" mark_is_there "$base.6"
+    kill_hard "$three"
+    until_true 8 "a killed worker leaves none" mark_is_gone "$base.6"
+else
+    echo "not root: no other user is tried"
+fi
 
 # ---- Refused when the worker starts ------------------------------------------
 

@@ -474,6 +474,25 @@ static void test_mark(void **state)
     waitpid(pid, NULL, 0);
     assert_int_equal(orphan_mark(pid), 0);
     close(fd);
+    if (geteuid() == 0) { /* another user's, read by root */
+        struct confine other;
+        struct stint_err err;
+
+        assert_int_equal(confine_make(&other,
+                         "{\"user\": \"54321:54321\"}", &err), 1);
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (int i = 0; i < N_PIPES; i++)
+            c.fds[i] = fd;
+        c.confine = &other;
+        pid = child_start(&c, &step);
+        assert_true(pid > 0);
+        assert_int_equal(orphan_mark(pid), mark);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(fd);
+        confine_close(&other);
+    }
+    assert_int_equal(orphan_mark(1) & ~ORPHAN_RUN_MASK, 0);
     assert_int_not_equal(orphan_mark_of("a.b"), orphan_mark_of("a.c"));
 }
 
