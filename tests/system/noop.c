@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <stint/stint.h>
 
@@ -36,6 +37,26 @@ static int sleep_ms(stint_run *run, void *arg)
     return left_ms > 0;
 }
 
+/* Its own process, for who wants to look at it; and what it starts stays
+ * behind: args[0] marks it. */
+static int pid(stint_run *run, void *arg)
+{
+    char json[32];
+    (void)arg;
+    snprintf(json, sizeof(json), "%ld", (long)getpid());
+    if (!strpbrk(stint_run_args(run), "0123456789"))
+        return stint_run_set_result(run, json);
+    char *mark = strdup(strpbrk(stint_run_args(run), "0123456789"));
+    mark[strcspn(mark, "\"],")] = '\0';
+    if (fork() == 0) {
+        setsid();
+        execle("/bin/sleep", "sleep", mark, (char *)NULL, (char *[]){NULL});
+        _exit(127);
+    }
+    free(mark);
+    return stint_run_set_result(run, json);
+}
+
 static int fail(stint_run *run, void *arg)
 {
     (void)arg;
@@ -57,6 +78,7 @@ static const struct stint_function functions[] = {
     {"noop", noop, NULL},
     {"sleep_ms", sleep_ms, NULL},
     {"fail", fail, NULL},
+    {"pid", pid, NULL},
 };
 
 const struct stint_module stint_module = {

@@ -136,6 +136,56 @@ esac
 find /sys/fs/cgroup -maxdepth 4 -name "stint-run-$two-*" 2>/dev/null |
     grep -q . && fail "a cgroup is left"
 
+# ---- Processes that stay -----------------------------------------------------
+
+CHILD_HELPER=${CHILD_HELPER:-$(dirname "$NOOP_MODULE")/child_helper}
+limits='"umask": "0027", "cwd": "'$tmp/dir'", "env": ["PATH"], "nice": 2,
+ "setenv": {"GREETING": "hello"}, "rlimits": {"files": 77},
+ "cgroup": {"required": false}, "processes": 1'
+cat >"$tmp/worker.json" <<END
+{"groups": ["stay"], "concurrency": 2, "tasks": {
+ "pid": {"module": "$NOOP_MODULE", "isolation": "process", $limits},
+ "echo": {"child": ["$CHILD_HELPER", "good", "$tmp/starts"], $limits}}}
+END
+worker stay
+stay=$worker_pid
+# looks WHAT PID: is it confined as the configuration says?
+looks() {
+    local at=/proc/$2
+    equal "$1: directory" "$tmp/dir" "$(readlink "$at/cwd")"
+    equal "$1: umask" 0027 "$(sed -n 's/^Umask:[[:space:]]*//p' "$at/status")"
+    equal "$1: no new privileges" 1 \
+        "$(sed -n 's/^NoNewPrivs:[[:space:]]*//p' "$at/status")"
+    contains "$1: files" " 77 " "$(grep 'open files' "$at/limits")"
+    equal "$1: nice" $(($(nice) + 2)) \
+        "$(sed 's/.*) //' "$at/stat" | cut -d' ' -f17)"
+    case $(cat "$at/cgroup") in
+    *0::*/stint-run-"$stay"-*) ok "$1: a cgroup of its own" ;;
+    *) echo "no cgroup v2 may be written here: not tested" ;;
+    esac
+}
+run pid p --group-name stay --args "[\"$base.7\"]"
+wait_for p
+pid=$(field result p --output)
+looks "a C function" "$pid"
+mark_is_there "$base.7" || fail "what it started ended with its run"
+ok "what it started lives as long as it does"
+run echo e --group-name stay
+wait_for e
+pid=$(pgrep -f -x "$CHILD_HELPER good $tmp/starts")
+looks "a child" "$pid"
+equal "a child: environment" "GREETING=hello PATH STINT_*" "$(
+    tr '\0' '\n' <"/proc/$pid/environ" | sed 's/^STINT_.*/STINT_*/
+        s/^PATH=.*/PATH/' | sort -u | xargs)"
+kill_hard "$stay"
+until_true 8 "a killed worker leaves no child" gone "$pid"
+no_cgroup() {
+    ! find /sys/fs/cgroup -maxdepth 4 -name "stint-run-$stay-*" 2>/dev/null |
+        grep -q .
+}
+until_true 8 "nor a cgroup" no_cgroup
+until_true 8 "nor what a C function has started" mark_is_gone "$base.7"
+
 # ---- Another user ------------------------------------------------------------
 
 if [ "$(id -u)" -eq 0 ]; then
