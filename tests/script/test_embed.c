@@ -446,6 +446,79 @@ static void test_settings_of_functions(void **state)
     stint_worker_free(w);
 }
 
+static int own_pid(stint_run *run, void *arg)
+{
+    char json[32];
+
+    (void)arg;
+    snprintf(json, sizeof(json), "%ld", (long)getpid());
+    return stint_run_set_result(run, json);
+}
+
+static stint_worker *program_worker_new(struct program *p)
+{
+    struct stint_worker_options o = STINT_WORKER_OPTIONS_INIT;
+    struct stint_function_options f = STINT_FUNCTION_OPTIONS_INIT;
+    struct stint_err err = {0};
+    char path[128];
+    stint_worker *w;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/worker.json", p->server.dir);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"tasks\": {\"sh\": {\"exec\": [\"sh\", \"-c\", "
+          "\"exit 3\"]}}}", file);
+    fclose(file);
+    o.url = p->server.url;
+    o.config_path = path;
+    o.concurrency = 2;
+    w = stint_worker_new(&o, &err);
+    assert_non_null(w);
+    f.isolation = STINT_PROCESS;
+    assert_int_equal(
+        stint_worker_register(w, "own_pid", own_pid, NULL, &f, &err), 0);
+    return w;
+}
+
+/* Both have children, and so has the program: each hears of its own. */
+static void test_children_of_two_workers_and_of_the_program(void **state)
+{
+    struct program *p = *state;
+    stint_worker *a = program_worker_new(p), *b = program_worker_new(p);
+    struct stint_status *t;
+    char id[16];
+    int status;
+    pid_t pid;
+
+    start(p, a);
+    start(p, b);
+    pid = fork();
+    if (pid == 0)
+        _exit(7);
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof(id), "t%d", i);
+        queue(p, i % 2 ? "sh" : "own_pid", id, 60);
+    }
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof(id), "t%d", i);
+        until_status(p, id, i % 2 ? "FAILED" : "COMPLETED");
+        t = look(p, id);
+        if (i % 2)
+            assert_string_equal(t->error, "exit status 3");
+        else
+            assert_int_not_equal(atol(t->result), getpid());
+        stint_status_free(t);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 7);
+    stint_worker_stop(a);
+    stint_worker_stop(b);
+    until_ended(p, 2);
+    stint_worker_free(a);
+    stint_worker_free(b);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, program_up, \
                                                    program_down)
 
@@ -459,6 +532,7 @@ int main(void)
         TEST(test_a_slot_is_written_off),
         TEST(test_all_slots_are_written_off),
         TEST(test_advice),
+        TEST(test_children_of_two_workers_and_of_the_program),
         TEST(test_settings_of_functions),
     };
 
