@@ -210,25 +210,42 @@ group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
 
 /* ---- The handle --------------------------------------------------------- */
 
-static int client_connect(struct stint *s, const struct stint_options *o,
-                          struct stint_err *err)
+/* Opens s->store. *is_cluster: not all of it may be there. */
+static int client_dial(struct stint *s, const char *url,
+                       const struct stint *beside, int *is_cluster,
+                       struct stint_err *err)
 {
     struct conf conf = {0};
-    const char *name_space = o->name_space != NULL ? o->name_space : "stint";
-    double timeout_s = o->timeout_s > 0 ? o->timeout_s : 10;
-    if (!task_group_is_valid(name_space, strlen(name_space)))
-        return err_set(err, STINT_INVALID,
-                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
-    if (conf_resolve(&conf, o->url, err))
+    if (beside != NULL || memory_is_url(url)) {
+        if (beside != NULL ? memory_link_share(&s->memory, &beside->memory, err)
+                           : memory_link_open(&s->memory, err))
+            return -1;
+        s->store = s->memory.api->open(s->memory.server);
+        return 0;
+    }
+    if (conf_resolve(&conf, url, err))
         return -1;
-    s->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
-                                    : INT64_C(1000000000000);
     s->store = store_sync_open(&conf,
                                s->timeout_ms < CALL_DEADLINE_MS
                                    ? s->timeout_ms
                                    : CALL_DEADLINE_MS,
                                err);
-    if (s->store == NULL)
+    *is_cluster = conf.n_nodes > 0;
+    return s->store != NULL ? 0 : -1;
+}
+
+static int client_connect(struct stint *s, const struct stint_options *o,
+                          const struct stint *beside, struct stint_err *err)
+{
+    const char *name_space = o->name_space != NULL ? o->name_space : "stint";
+    double timeout_s = o->timeout_s > 0 ? o->timeout_s : 10;
+    int is_cluster = 0;
+    if (!task_group_is_valid(name_space, strlen(name_space)))
+        return err_set(err, STINT_INVALID,
+                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
+    s->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
+                                    : INT64_C(1000000000000);
+    if (client_dial(s, o->url, beside, &is_cluster, err))
         return -1;
     script_caller_init(&s->caller, s->store, name_space);
     struct client_answer a = {0};
@@ -236,13 +253,14 @@ static int client_connect(struct stint *s, const struct stint_options *o,
     s->store->ops->wait(s->store);
     client_reply_free(a.reply);
     /* Of a cluster what the fleet is with may be away, and others not. */
-    if (conf.n_nodes > 0 && (a.err.code == STINT_UNREACHABLE ||
-                             a.err.code == STINT_UNKNOWN))
+    if (is_cluster && (a.err.code == STINT_UNREACHABLE ||
+                       a.err.code == STINT_UNKNOWN))
         return 0;
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
 }
 
-stint *stint_open(const struct stint_options *o, struct stint_err *err)
+struct stint *client_open(const struct stint_options *o,
+                          const struct stint *beside, struct stint_err *err)
 {
     struct stint_options full = STINT_OPTIONS_INIT;
     if (o != NULL)
@@ -252,11 +270,16 @@ stint *stint_open(const struct stint_options *o, struct stint_err *err)
         err_set(err, STINT_NOMEM, "out of memory");
         return NULL;
     }
-    if (client_connect(s, &full, err)) {
+    if (client_connect(s, &full, beside, err)) {
         stint_close(s);
         return NULL;
     }
     return s;
+}
+
+stint *stint_open(const struct stint_options *o, struct stint_err *err)
+{
+    return client_open(o, NULL, err);
 }
 
 void stint_close(stint *s)
@@ -265,6 +288,7 @@ void stint_close(stint *s)
         return;
     if (s->store != NULL)
         s->store->ops->close(s->store);
+    memory_link_close(&s->memory);
     free(s->known);
     free(s);
 }

@@ -8,6 +8,7 @@
 #include <stint/stint.h>
 
 #include "args.h"
+#include "memory_link.h"
 #include "script.h"
 #include "store.h"
 
@@ -24,7 +25,12 @@ struct stint {
     int64_t n_times;    /* TIMEs asked for by stint_server_usage */
     struct group_known *known; /* see parts.h */
     size_t n_known;
+    struct memory_link memory; /* of "memory:"; all zero: it is a real Redis */
 };
+
+/* stint_open, or, with `beside`, one on the same server in memory. */
+struct stint *client_open(const struct stint_options *o,
+                          const struct stint *beside, struct stint_err *err);
 
 /* The answer of one call in flight; zeroed before use. */
 struct client_answer {
