@@ -189,7 +189,7 @@ static stint_worker *worker_make(struct fleet *f, long i)
     o.name = name;
     o.log = on_log;
     stint_worker *w = stint_worker_new(&o, &err);
-    if (w == NULL || stint_worker_register(w, FUNCTION, run_task, f, &err))
+    if (w == NULL || stint_worker_register(w, FUNCTION, run_task, f, NULL, &err))
         fail("%s", err.text);
     return w;
 }

@@ -28,8 +28,9 @@ local function next_try(r, now)
     return math.floor(now + math.min(delay, tonumber(r.cap or HOUR)))
 end
 
--- The end state, or nil and when to run again. cron: the next match.
-local function judge(r, status, now, cron)
+-- The end state, or nil and when to run again. cron: the next match. advice:
+-- "!MS" or "!never", of a run that failed; it moves tries and adds none.
+local function judge(r, status, now, cron, advice)
     if status == 'COMPLETED' then
         r.run = num(tonumber(r.run or 0) + 1)
         r.failed, r.lost = nil, nil
@@ -49,8 +50,9 @@ local function judge(r, status, now, cron)
     end
     r.failed = num(tonumber(r.failed or 0) + 1)
     local retry = tonumber(r.retry or 0)
-    if retry == -1 or tonumber(r.failed) <= retry then
-        return nil, next_try(r, now)
+    if (retry == -1 or tonumber(r.failed) <= retry) and advice ~= '!never' then
+        local wait = tonumber(sub(advice or '', 2))
+        return nil, wait and now + wait or next_try(r, now)
     end
     return status
 end

@@ -4,7 +4,9 @@
 -- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4...] four a task: id, ticket ('fence token'),
 -- COMPLETED|FAILED|TIMEOUT|STOPPED, what came of it (JSON, or ''). Of a task
--- with a cronline the status is followed by a blank and the next match (ms)
+-- with a cronline the status is followed by a blank and the next match (ms).
+-- Advice of a run that FAILED comes last, behind a blank: !MS, try again so
+-- much later, or !never
 -- Returns now_us, then a word a task: OK, AGAIN (counted before) or STALE;
 -- then MORE, if there are messages to deliver or children to tell
 local base, worker = KEYS[1], ARGV[3]
@@ -27,14 +29,15 @@ for i, id in ipairs(ids) do
     local at = 4 * i
     local ticket, status, payload = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     local text, word = states[i], 'STALE'
-    local cron
+    local cron, advice
     if ticket ~= last then
         last, prefix = ticket, 'RUNNING ' .. ticket .. ' ' .. worker .. ' '
     end
     if not COUNT[status] then
-        status, cron = match(status, '^(%u+) (%d+)$')
+        status, cron, advice = match(status, '^(%u+) ?(%d*) ?(!?%w*)$')
         cron = tonumber(cron)
-        if not COUNT[status or ''] then
+        if not COUNT[status or ''] or advice ~= '' and advice ~= '!never'
+                and not match(advice, '^!%d+$') then
             error({err = 'INVALID report: not a status: ' .. num(i)})
         end
     end
@@ -55,7 +58,7 @@ for i, id in ipairs(ids) do
             end
         else
             local r = decode(text)
-            local ended, due = judge(r, status, now, cron)
+            local ended, due = judge(r, status, now, cron, advice)
             if ended then
                 if ended ~= status and status == 'COMPLETED' then
                     history(w, id, r, status, now, payload)

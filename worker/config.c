@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads {"groups": […], "concurrency": N, "tasks": {NAME: {"exec": […],
- * "timeout": S, "nice": N} | {"module": PATH}}}. Unknown keys are errors: a
- * typing mistake must not pass for a default. */
+/* Reads {"groups": […], "concurrency": N, "tasks": {NAME: {…}}}; what stands
+ * in one of tasks is config_task.c's. Unknown keys are errors: a typing mistake
+ * must not pass for a default. */
 #include "config.h"
 
 #include <dlfcn.h>
@@ -11,6 +11,7 @@
 
 #include "err.h"
 #include "task.h"
+#include "template.h"
 
 void config_init(struct config *c)
 {
@@ -66,107 +67,73 @@ static struct task_type *config_add_type(struct config *c, const char *name,
     return t;
 }
 
+/* The options as an entry of the file would say them. */
+static json_t *function_spec(const struct stint_function_options *o,
+                             struct stint_err *err)
+{
+    json_error_t e;
+    json_t *spec = o->settings != NULL
+                       ? json_loads(o->settings, JSON_REJECT_DUPLICATES, &e)
+                       : json_object();
+    if (spec == NULL) {
+        err_set(err, STINT_INVALID, "settings: %.100s", e.text);
+        return NULL;
+    }
+    if (o->isolation == STINT_PROCESS)
+        json_object_set_new(spec, "isolation", json_string("process"));
+    if (o->timeout_s != 0)
+        json_object_set_new(spec, "timeout", json_real(o->timeout_s));
+    if (o->processes != 0)
+        json_object_set_new(spec, "processes", json_integer(o->processes));
+    return spec;
+}
+
 int config_add_function(struct config *c, const char *name,
-                        stint_handler_fn fn, void *arg, struct stint_err *err)
+                        stint_handler_fn fn, void *arg,
+                        const struct stint_function_options *options,
+                        struct stint_err *err)
 {
-    struct task_type *t = config_add_type(c, name, err);
-    if (t == NULL)
+    struct stint_function_options o = STINT_FUNCTION_OPTIONS_INIT;
+    if (options != NULL)
+        memcpy(&o, options,
+               options->size < sizeof(o) ? options->size : sizeof(o));
+    if (fn == NULL)
+        return err_set(err, STINT_INVALID, "there is no function");
+    json_t *spec = function_spec(&o, err);
+    if (spec == NULL)
         return -1;
-    t->function = (struct function){fn, arg};
-    return 0;
-}
-
-static int config_read_exec(struct task_type *t, const json_t *exec,
-                            struct stint_err *err)
-{
-    size_t n = json_array_size(exec);
-    if (!json_is_array(exec) || n == 0)
-        return err_set(err, STINT_INVALID,
-                       "exec must be a list of strings, the program first");
-    t->is_program = 1;
-    t->program.argv = calloc(n + 1, sizeof(char *));
-    if (t->program.argv == NULL)
-        return err_set(err, STINT_NOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        const char *s = json_string_value(json_array_get(exec, i));
-        if (s == NULL)
-            return err_set(err, STINT_INVALID, "exec must hold strings only");
-        t->program.argv[i] = strdup(s);
-        if (t->program.argv[i] == NULL)
-            return err_set(err, STINT_NOMEM, "out of memory");
+    int rc = -1;
+    struct task_type *t = config_add_type(c, name, err);
+    if (t != NULL) {
+        t->function = (struct function){fn, arg};
+        rc = config_read_task(c, t, spec, err);
+        if (rc < 0)
+            c->n_types--; /* as if it had never been asked for */
+        if (rc < 0)
+            memset(t, 0, sizeof(*t));
     }
-    return program_check(&t->program, err);
+    json_decref(spec);
+    return rc < 0 ? err_wrap(err, "%.128s", name) : 0;
 }
 
-/* NAME must be one of the functions the module brings. */
-static int config_read_module(struct config *c, struct task_type *t,
-                              const char *path, struct stint_err *err)
+const void *config_how(const struct task_type *t)
 {
-    void *handle = path != NULL ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    if (path == NULL)
-        return err_set(err, STINT_INVALID, "module must be a path");
-    if (handle == NULL)
-        return err_set(err, STINT_INVALID, "module: %.150s", dlerror());
-    c->modules[c->n_modules++] = handle;
-    const struct stint_module *m = dlsym(handle, "stint_module");
-    if (m == NULL)
-        return err_set(err, STINT_INVALID,
-                       "module: %s does not export stint_module", path);
-    if (m->abi != STINT_MODULE_ABI)
-        return err_set(err, STINT_INVALID, "module: %s was built for ABI %u, "
-                       "this is %u", path, m->abi, STINT_MODULE_ABI);
-    for (uint32_t i = 0; i < m->n_functions; i++)
-        if (strcmp(m->functions[i].name, t->name) == 0) {
-            t->function = (struct function){m->functions[i].fn,
-                                            m->functions[i].arg};
-            return 0;
-        }
-    return err_set(err, STINT_INVALID, "module: %s has no function %s", path,
-                   t->name);
-}
-
-static int config_read_type(struct config *c, struct task_type *t,
-                            const json_t *spec, struct stint_err *err)
-{
-    const char *key;
-    json_t *v;
-    int n_kinds = 0;
-    if (!json_is_object(spec))
-        return err_set(err, STINT_INVALID, "must be an object");
-    json_object_foreach((json_t *)(uintptr_t)spec, key, v) {
-        if (strcmp(key, "exec") == 0) {
-            n_kinds++;
-            if (config_read_exec(t, v, err) < 0)
-                return -1;
-        } else if (strcmp(key, "module") == 0) {
-            n_kinds++;
-            if (config_read_module(c, t, json_string_value(v), err) < 0)
-                return -1;
-        } else if (strcmp(key, "timeout") == 0) {
-            double s = json_number_value(v);
-            if (!(s > 0 && s <= 315360000))
-                return err_set(err, STINT_INVALID,
-                               "timeout must be a number of seconds > 0");
-            t->timeout_ms = (int64_t)(s * 1000);
-        } else if (strcmp(key, "nice") == 0) {
-            json_int_t n = json_integer_value(v);
-            if (!json_is_integer(v) || n < -20 || n > 19)
-                return err_set(err, STINT_INVALID,
-                               "nice must be an integer from -20 to 19");
-            t->program.nice = (int)n;
-        } else if (strcmp(key, "isolation") == 0) {
-            const char *s = json_string_value(v);
-            if (s == NULL || strcmp(s, "thread") != 0)
-                return err_set(err, STINT_INVALID,
-                               "isolation: this version knows \"thread\" only");
-        } else {
-            return err_set(err, STINT_INVALID, "unknown key \"%.60s\"", key);
-        }
+    switch (t->runs_on) {
+    case EXECUTOR_PROGRAM:
+        return &t->program;
+    case EXECUTOR_CHILDREN:
+        return t->pool;
+    default:
+        return &t->function;
     }
-    if (n_kinds != 1)
-        return err_set(err, STINT_INVALID,
-                       "needs exactly one of exec and module");
-    return 0;
+}
+
+int config_count(const struct config *c, enum executor_kind kind)
+{
+    int n = 0;
+    for (int i = 0; i < c->n_types; i++)
+        n += c->types[i].runs_on == kind;
+    return n;
 }
 
 static int config_read_types(struct config *c, const json_t *tasks,
@@ -180,7 +147,7 @@ static int config_read_types(struct config *c, const json_t *tasks,
         struct task_type *t = config_add_type(c, name, err);
         if (t == NULL)
             return -1;
-        if (config_read_type(c, t, spec, err) < 0)
+        if (config_read_task(c, t, spec, err) < 0)
             return err_wrap(err, "tasks: %s", t->name);
     }
     return 0;
@@ -243,13 +210,14 @@ int config_load(struct config *c, const char *path, struct stint_err *err)
 
 void config_close(struct config *c)
 {
-    for (int i = 0; i < c->n_types; i++) {
-        char **argv = c->types[i].program.argv;
-        for (int j = 0; argv != NULL && argv[j] != NULL; j++)
-            free(argv[j]);
-        free(argv);
-    }
+    for (int i = 0; i < c->n_types; i++)
+        template_free(c->types[i].program.argv);
     free(c->types);
+    for (int i = 0; i < c->n_pools; i++) {
+        template_free(c->pools[i]->argv);
+        free(c->pools[i]->settings);
+        free(c->pools[i]);
+    }
     for (int i = 0; i < c->n_modules; i++)
         dlclose(c->modules[i]);
     config_init(c);

@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* What can run a task: a program (program.c) or a C function on a pool of
- * threads (thread.c). All calls and on_done happen on the thread that owns the
- * event loop. */
+/* What can run a task: a program (program.c), a process that stays
+ * (children.c), or a C function on a pool of threads (thread.c). All calls and
+ * callbacks happen on the thread that owns the event loop. */
 #ifndef STINT_WORKER_EXECUTOR_H
 #define STINT_WORKER_EXECUTOR_H
 
 #include <stdint.h>
 #include <stint/stint.h>
 
+#include "limits.h"
+
 struct buf;
+struct log;
 struct event_base;
 struct executor;
 struct run;
 struct json_t;
 
+/* Which executor has a function's runs. */
+enum executor_kind { EXECUTOR_PROGRAM, EXECUTOR_CHILDREN, EXECUTOR_THREAD,
+                     EXECUTOR_N };
+
 enum run_outcome { RUN_COMPLETED, RUN_FAILED, RUN_TIMEOUT, RUN_STOPPED };
+
+/* What a failed run says about the next try. It moves it; how many tries there
+ * are is the task's business. */
+enum retry_advice { RETRY_AS_ASKED, RETRY_AFTER, RETRY_NEVER };
 
 /* What came of a run. Borrowed during on_done. */
 struct run_result {
@@ -24,6 +35,10 @@ struct run_result {
     const char *output; /* UTF-8 (invalid bytes replaced), NULL: none */
     size_t output_len;
     const char *error;  /* why it did not complete, NULL: nothing to say */
+    enum retry_advice retry; /* of RUN_FAILED */
+    int64_t retry_ms;   /* RETRY_AFTER: >= 0, from its end */
+    int overstays;      /* 1: its function goes on all the same, with the run
+                           in its hands until on_return */
     /* Evidence, of programs that did not complete. */
     int has_exit;       /* 1: exit_status, 2: signal */
     int exit_status, signal;
@@ -32,6 +47,17 @@ struct run_result {
 };
 typedef void (*executor_done_fn)(struct run *run,
                                  const struct run_result *result, void *arg);
+/* Something about a run: see executor_options. */
+typedef void (*executor_run_fn)(struct run *run, void *arg);
+
+/* What there is to see of a run that goes on. */
+struct run_news {
+    struct buf *output;  /* the output so far is added: valid UTF-8, at most
+                            OUTPUT_BYTES_MAX */
+    int has_progress;
+    double percent;      /* of the last progress; < 0: not said */
+    char text[PROGRESS_BYTES_MAX + 1];
+};
 
 /* What is to be run. Owned by the worker, valid until on_done returned. */
 struct run {
@@ -49,7 +75,7 @@ struct run {
     struct json_t *parents; /* object: what it depends on, by id, with status
                              and result; NULL: none; the worker's */
     const void *how;      /* the executor's own description of the function
-                             (struct program or struct function) */
+                             (struct program, child_pool or function) */
     void *slot;           /* the executor's, NULL when not running */
 };
 
@@ -67,9 +93,9 @@ struct executor_ops {
     int64_t (*tick)(struct executor *e, int64_t now_mono_ms);
     /* All runs have ended (the worker saw to it), but for threads: waits. */
     void (*close)(struct executor *e);
-    /* Adds the output so far, valid UTF-8, to text. 0: nothing new since the
-     * last time. NULL: cannot tell. */
-    int (*output)(struct executor *e, struct run *run, struct buf *text);
+    /* 1: there is something new since the last time, and all there is was put
+     * into news; 0: nothing new. */
+    int (*news)(struct executor *e, struct run *run, struct run_news *news);
 };
 
 struct executor {
@@ -81,8 +107,13 @@ struct executor_options {
     int64_t grace_ms;
     const char *worker;       /* WORKER, for the children's environment */
     executor_done_fn on_done;
+    executor_run_fn on_progress; /* the run has said how far it is; may be
+                                    called often */
+    executor_run_fn on_return;   /* one that overstayed has returned: the run
+                                    is the worker's again */
     void *arg;
-    int n_threads;            /* thread.c only */
+    int n_threads;            /* thread.c; children.c: the least a pool has */
+    const struct log *log;    /* NULL: none */
 };
 
 /* A program template of the configuration: exec: ["a", "{args.0}", …]. */
@@ -103,6 +134,17 @@ struct function {
 };
 struct executor *thread_executor_new(const struct executor_options *o,
                                      struct stint_err *err);
+
+/* Processes that stay and take run after run: pools of programs ("child"), or
+ * of forks of a process that knows the C functions (isolation "process"). */
+struct child_pool {
+    char **argv;           /* NULL-terminated, owned; NULL: C functions */
+    int processes;         /* 0: as many as the worker's concurrency */
+    int64_t max_tasks;     /* runs of a child, then a new one; 0: any */
+    int64_t max_rss_bytes; /* memory after a run, then a new one; 0: any */
+    char *settings;        /* JSON of all of it: entries with equal ones share
+                              the pool; owned */
+};
 
 /* Kills, by SIGKILL, every process whose environment names this worker
  * (STINT_WORKER=…), until a pass finds none or `passes` are done. Used at a

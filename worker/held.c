@@ -147,8 +147,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     h->run.function = h->type->name;
     h->run.fence = h->record.fence;
     h->run.attempt = (int)(h->record.times_failed + 1);
-    h->run.how = h->type->is_program ? (const void *)&h->type->program
-                                     : (const void *)&h->type->function;
+    h->run.how = config_how(h->type);
     held_read_times(h);
     held_link(w, h,
               h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
@@ -160,7 +159,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
 void held_free(struct worker *w, struct held *h)
 {
     held_unlink(w, h);
-    w->n_held--;
+    w->n_held -= h->state != HELD_OVERSTAYED;
     if (h->record.lost > 0 && --w->suspects == 0) {
         h->group->hungry = 1; /* for the next of them */
         w->want_tick(w->want_arg);
@@ -170,6 +169,29 @@ void held_free(struct worker *w, struct held *h)
     free(h->json);
     free(h->payload);
     held_put_away(w, h);
+}
+
+struct held *held_overstay(struct worker *w, struct held *h)
+{
+    struct held *twin = held_take(w, h->text_cap);
+    char *text = twin->text;
+    size_t cap = twin->text_cap, json_at = (size_t)(h->queued - h->text);
+    memcpy(text, h->text, h->text_cap);
+    *twin = *h;
+    twin->text = text;
+    twin->text_cap = cap;
+    twin->queued = text + json_at;
+    twin->run.id = text;
+    twin->run.json = text + (h->run.json - h->text);
+    twin->run.task = NULL; /* these stay with the function */
+    twin->run.parents = NULL;
+    twin->json = NULL;
+    held_unlink(w, h);
+    held_link(w, h, HELD_OVERSTAYED);
+    held_link(w, twin, HELD_RUNNING);
+    h->record.lost = 0; /* counted once */
+    h->sync_ms = 0;
+    return twin;
 }
 
 struct held *held_find(struct worker *w, const char *id, const char *ticket)
@@ -191,26 +213,40 @@ int held_count(const struct worker *w, const struct worker_group *g)
     return n;
 }
 
-/* The word for report; behind it the next match of a cronline, after now and
- * after the one this run was for. */
-static const char *held_status(struct worker *w, struct held *h,
-                               enum run_outcome outcome)
+/* The next match of a cronline, after now and after the one this run was for.
+ * -1: there is none. */
+static int64_t held_next_ms(struct worker *w, struct held *h)
 {
-    static const char *const words[] = {
-        [RUN_COMPLETED] = "COMPLETED", [RUN_FAILED] = "FAILED",
-        [RUN_TIMEOUT] = "TIMEOUT", [RUN_STOPPED] = "STOPPED"};
     if (!h->record.cron)
-        return words[outcome];
+        return -1;
     int64_t after_ms = exchange_redis_ms(w);
     if (after_ms < h->record.next_ms)
         after_ms = h->record.next_ms;
     /* The task as it was queued follows its id. */
-    int64_t next_ms =
-        task_cron_next_ms(h->queued, strlen(h->queued), after_ms);
-    if (next_ms < 0)
-        return words[outcome];
-    snprintf(h->status_text, sizeof(h->status_text), "%s %" PRId64,
-             words[outcome], next_ms);
+    return task_cron_next_ms(h->queued, strlen(h->queued), after_ms);
+}
+
+/* The word for report; behind it when the next run is, where we know. */
+static const char *held_status(struct worker *w, struct held *h,
+                               const struct run_result *r)
+{
+    static const char *const words[] = {
+        [RUN_COMPLETED] = "COMPLETED", [RUN_FAILED] = "FAILED",
+        [RUN_TIMEOUT] = "TIMEOUT", [RUN_STOPPED] = "STOPPED"};
+    enum retry_advice retry =
+        r->outcome == RUN_FAILED ? r->retry : RETRY_AS_ASKED;
+    int64_t next_ms = held_next_ms(w, h);
+    char cron[24] = "", advice[24] = "";
+    if (next_ms < 0 && retry == RETRY_AS_ASKED)
+        return words[r->outcome];
+    if (next_ms >= 0)
+        snprintf(cron, sizeof(cron), " %" PRId64, next_ms);
+    if (retry == RETRY_NEVER)
+        snprintf(advice, sizeof(advice), " !never");
+    else if (retry == RETRY_AFTER)
+        snprintf(advice, sizeof(advice), " !%" PRId64, r->retry_ms);
+    snprintf(h->status_text, sizeof(h->status_text), "%s%s%s",
+             words[r->outcome], cron, advice);
     return h->status_text;
 }
 
@@ -229,7 +265,7 @@ static void held_add_evidence(json_t *o, const struct run_result *r)
 void held_set_outcome(struct worker *w, struct held *h,
                       const struct run_result *result)
 {
-    h->status = held_status(w, h, result->outcome);
+    h->status = held_status(w, h, result);
     if (result->result == NULL && result->output_len == 0 &&
         result->error == NULL && result->has_exit == 0)
         return;

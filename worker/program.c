@@ -556,13 +556,13 @@ static int64_t programs_tick(struct executor *e, int64_t now_mono_ms)
     return p->next_ms;
 }
 
-static int programs_output(struct executor *e, struct run *run,
-                           struct buf *text)
+static int programs_news(struct executor *e, struct run *run,
+                         struct run_news *news)
 {
     struct slot *s = run->slot;
 
     (void)e;
-    return s ? capture_news(&s->capture, text) : 0;
+    return s ? capture_news(&s->capture, news->output) : 0;
 }
 
 static void programs_free(struct programs *p)
@@ -604,7 +604,7 @@ struct executor *program_executor_new(const struct executor_options *o,
 {
     static const struct executor_ops ops = {"program", programs_start,
                                             programs_stop, programs_tick,
-                                            programs_close, programs_output};
+                                            programs_close, programs_news};
     struct programs *p = calloc(1, sizeof(*p));
 
     if (!p) {

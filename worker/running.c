@@ -156,19 +156,29 @@ static void exchange_on_progress(const struct redisReply *reply,
     w->want_tick(w->want_arg);
 }
 
-/* What a task has written, if that is new. NULL: nothing to say. */
+/* What a task has written and how far it is, if that is new. NULL: nothing to
+ * say. */
 static char *progress_text(struct worker *w, struct held *h)
 {
-    struct executor *e = h->type->is_program ? w->programs : w->threads;
+    struct executor *e = w->executors[h->type->runs_on];
     struct buf text;
+    struct run_news news = {.output = &text};
     char *json = NULL;
     buf_init(&text, 4 * OUTPUT_BYTES_MAX);
-    if (e->ops->output != NULL && e->ops->output(e, &h->run, &text)) {
+    if (e->ops->news(e, &h->run, &news)) {
         json_t *o = json_object();
         json_object_set_new(o, "output",
                             json_stringn(text.len > 0 ? text.data : "",
                                          text.len));
-        json = json_dumps(o, JSON_COMPACT);
+        if (news.has_progress) {
+            json_t *p = json_object();
+            json_object_set_new(p, "percent",
+                                news.percent < 0 ? json_null()
+                                                 : json_real(news.percent));
+            json_object_set_new(p, "text", json_string(news.text));
+            json_object_set_new(o, "progress", p);
+        }
+        json = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
         json_decref(o);
     }
     buf_close(&text);

@@ -4,10 +4,14 @@
  * eventfd written only when the list was empty, so a batch costs one wake-up).
  * All other state of a run belongs either to the loop's thread or, between
  * taking and giving back, to the thread that executes it; the cancelled flag
- * is the one thing both touch. Slots are kept for the next run. */
+ * and, under a lock of their own, its notes (output and progress) are what
+ * both touch. Slots are kept for the next run.
+ *
+ * A function cannot be killed. One that goes on for the grace period after it
+ * was cancelled is given up: its run ends for the worker, its thread is lost
+ * until it returns. */
 #include <errno.h>
 #include <event2/event.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,27 +22,37 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "capture.h"
 #include "clock.h"
 #include "err.h"
 #include "executor.h"
 #include "limits.h"
-#include "text.h"
+#include "stint_run.h"
 
-struct stint_run {
-    struct stint_run *next;       /* waiting, back or free list */
-    struct stint_run *up, *down;  /* all runs; the loop's */
+/* What a handler has said so far. */
+struct notes {
+    int is_used;
+    struct capture capture;
+    int has_progress, is_new;
+    double percent;
+    char text[PROGRESS_BYTES_MAX + 1];
+};
+
+struct slot {
+    struct stint_run pub;         /* what the handler sees; first */
+    struct slot *next;            /* waiting, back or free list */
+    struct slot *up, *down;       /* all runs; the loop's */
+    struct pool *pool;
     struct run *run;
     int64_t due_ms;               /* INT64_MAX: cancelled already */
+    int64_t give_up_ms;           /* INT64_MAX: not cancelled, or given up */
+    int given_up;
     enum run_outcome ending;      /* RUN_COMPLETED: nobody ended it */
     atomic_int cancelled;
     atomic_int returned;          /* the function has */
+    atomic_int spoke;             /* progress came since the loop looked */
     int status;                   /* what it returned */
-    json_t *task;                 /* when the handler asked */
-    char *args, *vars;
-    char *result;
-    size_t result_len;
-    const char *refused;          /* why it failed by our own judgement */
-    char error[ERROR_BYTES_MAX + 1];
+    struct notes notes;           /* under notes_lock */
 };
 
 struct pool {
@@ -46,139 +60,88 @@ struct pool {
     struct executor_options o;
     struct event *event;
     int fd;
-    struct stint_run *all, *free;
+    struct slot *all, *free;
     int64_t next_ms;
     int n_threads;
     pthread_t *threads;
+    pthread_mutex_t notes_lock;   /* of all runs' notes: they are rare */
+    atomic_int spoken;            /* some run's spoke was set */
 
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t more;
-    struct stint_run *waiting, **waiting_end;
-    struct stint_run *back, **back_end;
+    struct slot *waiting, **waiting_end;
+    struct slot *back, **back_end;
     int n_idle;
     int waking;                   /* one was woken and has not come yet */
     int closing;
 };
 
-/* ---- What a handler sees ------------------------------------------------ */
+/* ---- What a handler says ------------------------------------------------ */
 
-const char *stint_run_id(const stint_run *r)
+static void pool_wake(struct pool *p)
 {
-    return r->run->id;
+    const uint64_t one = 1;
+    check(write(p->fd, &one, sizeof(one)) == sizeof(one));
 }
 
-const char *stint_run_function(const stint_run *r)
+static int run_is_cancelled(struct stint_run *pub)
 {
-    return r->run->function;
-}
+    struct slot *r = (struct slot *)pub;
 
-uint64_t stint_run_fence(const stint_run *r)
-{
-    return r->run->fence;
-}
-
-int stint_run_attempt(const stint_run *r)
-{
-    return r->run->attempt;
-}
-
-int stint_run_is_cancelled(const stint_run *r)
-{
     return atomic_load_explicit(&r->cancelled, memory_order_relaxed);
 }
 
-/* A part of the task as text, made at the first question. run->task is not
- * used: it is the loop's. */
-static const char *part_text(stint_run *r, const char *key, char **text,
-                             const char *none)
+/* With notes_lock held. */
+static struct notes *notes_open(struct slot *r)
 {
-    const json_t *part;
-
-    if (*text)
-        return *text;
-    if (!r->task)
-        r->task = json_loadb(r->run->json, r->run->json_len, 0, NULL);
-    if (!r->task) {
-        r->refused = "the task is no JSON, or out of memory";
-        return none;
-    }
-    part = json_object_get(r->task, key);
-    if (!part)
-        return none;
-    *text = json_dumps(part, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (*text)
-        return *text;
-    r->refused = "out of memory";
-    return none;
+    if (!r->notes.is_used)
+        capture_init(&r->notes.capture);
+    r->notes.is_used = 1;
+    return &r->notes;
 }
 
-/* A slot is never const itself: the text is cached in it. */
-const char *stint_run_args(const stint_run *r)
+static void run_progress(struct stint_run *pub, double percent,
+                         const char *text)
 {
-    stint_run *own = (stint_run *)r;
+    struct slot *r = (struct slot *)pub;
+    struct pool *p = r->pool;
+    struct notes *n;
 
-    return part_text(own, "args", &own->args, "[]");
+    pthread_mutex_lock(&p->notes_lock);
+    n = notes_open(r);
+    n->has_progress = n->is_new = 1;
+    n->percent = percent;
+    snprintf(n->text, sizeof(n->text), "%s", text);
+    pthread_mutex_unlock(&p->notes_lock);
+    if (atomic_exchange(&r->spoke, 1) == 0 &&
+        atomic_exchange(&p->spoken, 1) == 0)
+        pool_wake(p);
 }
 
-const char *stint_run_vars(const stint_run *r)
+static void run_log(struct stint_run *pub, const char *text, size_t len)
 {
-    stint_run *own = (stint_run *)r;
+    struct slot *r = (struct slot *)pub;
 
-    return part_text(own, "vars", &own->vars, "{}");
+    pthread_mutex_lock(&r->pool->notes_lock);
+    capture_add(&notes_open(r)->capture, PIPE_OUT, text, len);
+    pthread_mutex_unlock(&r->pool->notes_lock);
 }
 
-static int result_refuse(stint_run *r, const char *why)
-{
-    r->refused = why;
-    return -1;
-}
-
-int stint_run_set_result(stint_run *r, const char *json)
-{
-    size_t len = strlen(json);
-    const char *why = text_result_fault(json, len);
-    char *copy;
-
-    if (why)
-        return result_refuse(r, why);
-    copy = malloc(len + 1);
-    if (!copy)
-        return result_refuse(r, "out of memory");
-    memcpy(copy, json, len + 1);
-    free(r->result);
-    r->result = copy;
-    r->result_len = len;
-    return 0;
-}
-
-void stint_run_set_error(stint_run *r, const char *text)
-{
-    struct buf clean;
-    size_t len = strnlen(text, ERROR_BYTES_MAX * 4);
-
-    buf_init(&clean, ERROR_BYTES_MAX * 16);
-    r->error[0] = '\0';
-    if (text_clean(&clean, text, len) == 0 && clean.len > 0) {
-        len = text_cut(clean.data, clean.len, ERROR_BYTES_MAX);
-        memcpy(r->error, clean.data, len);
-        r->error[len] = '\0';
-    }
-    buf_close(&clean);
-}
+static const struct stint_run_ops run_ops = {run_is_cancelled, run_progress,
+                                             run_log};
 
 /* ---- The threads -------------------------------------------------------- */
 
 /* With the lock held. */
-static void back_add(struct pool *p, struct stint_run *r)
+static void back_add(struct pool *p, struct slot *r)
 {
-    const uint64_t one = 1;
     int was_empty = p->back == NULL;
 
     r->next = NULL;
     *p->back_end = r;
     p->back_end = &r->next;
     if (was_empty)
-        check(write(p->fd, &one, sizeof(one)) == sizeof(one));
+        pool_wake(p);
 }
 
 /* One thread is woken at a time, and wakes the next if there is more than it
@@ -198,7 +161,7 @@ static void *thread_main(void *arg)
 
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        struct stint_run *r = p->waiting;
+        struct slot *r = p->waiting;
         const struct function *f;
         int wake;
 
@@ -219,7 +182,7 @@ static void *thread_main(void *arg)
         if (wake)
             pthread_cond_signal(&p->more);
         f = r->run->how;
-        r->status = f->fn(r, f->arg);
+        r->status = f->fn(&r->pub, f->arg);
         atomic_store(&r->returned, 1);
         pthread_mutex_lock(&p->lock);
         back_add(p, r);
@@ -230,10 +193,25 @@ static void *thread_main(void *arg)
 
 /* ---- The loop's side ---------------------------------------------------- */
 
+static void run_show(struct slot *r, const struct run *run)
+{
+    struct stint_run *pub = &r->pub;
+
+    pub->ops = &run_ops;
+    pub->id = run->id;
+    pub->function = run->function;
+    pub->json = run->json;
+    pub->json_len = run->json_len;
+    pub->fence = run->fence;
+    pub->attempt = run->attempt;
+    pub->deadline_wall_ms = run->deadline_wall_ms;
+    pub->end_mono_ms = r->due_ms;
+}
+
 static void pool_start(struct executor *e, struct run *run)
 {
     struct pool *p = (struct pool *)e;
-    struct stint_run *r = p->free;
+    struct slot *r = p->free;
     int wake;
 
     if (r)
@@ -241,9 +219,12 @@ static void pool_start(struct executor *e, struct run *run)
     else
         r = calloc(1, sizeof(*r));
     check(r); /* some hundred bytes, once a slot */
+    r->pool = p;
     r->run = run;
     run->slot = r;
     r->due_ms = clock_mono_ms() + run->timeout_ms;
+    r->give_up_ms = INT64_MAX;
+    run_show(r, run);
     if (r->due_ms < p->next_ms)
         p->next_ms = r->due_ms;
     r->up = NULL;
@@ -262,10 +243,10 @@ static void pool_start(struct executor *e, struct run *run)
 }
 
 /* Takes it from the waiting list, if it still is there, to the other. */
-static void waiting_end_early(struct pool *p, struct stint_run *r)
+static void waiting_end_early(struct pool *p, struct slot *r)
 {
     pthread_mutex_lock(&p->lock);
-    for (struct stint_run **at = &p->waiting; *at; at = &(*at)->next) {
+    for (struct slot **at = &p->waiting; *at; at = &(*at)->next) {
         if (*at != r)
             continue;
         *at = r->next;
@@ -277,13 +258,16 @@ static void waiting_end_early(struct pool *p, struct stint_run *r)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void run_cancel(struct pool *p, struct stint_run *r,
-                       enum run_outcome why)
+static void run_cancel(struct pool *p, struct slot *r, enum run_outcome why,
+                       int64_t now_ms)
 {
     r->due_ms = INT64_MAX;
     if (r->ending != RUN_COMPLETED || atomic_load(&r->returned))
         return;
     r->ending = why;
+    r->give_up_ms = now_ms + p->o.grace_ms;
+    if (r->give_up_ms < p->next_ms)
+        p->next_ms = r->give_up_ms;
     atomic_store(&r->cancelled, 1);
     waiting_end_early(p, r);
 }
@@ -292,7 +276,57 @@ static void pool_stop(struct executor *e, struct run *run, int at_once)
 {
     (void)at_once;
     if (run->slot)
-        run_cancel((struct pool *)e, run->slot, RUN_STOPPED);
+        run_cancel((struct pool *)e, run->slot, RUN_STOPPED, clock_mono_ms());
+}
+
+/* How a run ends that somebody ended. error: ERROR_BYTES_MAX + 1 bytes. */
+static void ending_describe(const struct slot *r, struct run_result *result,
+                            char *error)
+{
+    result->outcome = r->ending;
+    result->error = error;
+    if (r->ending == RUN_STOPPED && error[0])
+        return; /* it has said itself what it left */
+    if (r->ending == RUN_TIMEOUT)
+        snprintf(error, ERROR_BYTES_MAX + 1, "timeout after %g s%s",
+                 (double)r->run->timeout_ms / 1000,
+                 result->overstays ? "; the function goes on" : "");
+    else
+        snprintf(error, ERROR_BYTES_MAX + 1, "stopped%s",
+                 result->overstays ? "; the function goes on" : "");
+}
+
+/* Adds what the handler has logged. */
+static void notes_output(struct slot *r, struct run_result *result,
+                         struct buf *output)
+{
+    struct pool *p = r->pool;
+
+    buf_init(output, OUTPUT_BYTES_MAX);
+    if (!result->overstays && !r->notes.is_used)
+        return; /* as most do */
+    pthread_mutex_lock(&p->notes_lock);
+    if (r->notes.is_used)
+        capture_output(&r->notes.capture, output);
+    pthread_mutex_unlock(&p->notes_lock);
+    result->output = output->len > 0 ? output->data : NULL;
+    result->output_len = output->len;
+}
+
+/* The slot is lost until the function returns. */
+static void run_give_up(struct pool *p, struct slot *r)
+{
+    struct run_result result = {.overstays = 1};
+    char error[ERROR_BYTES_MAX + 1] = "";
+    struct buf output;
+
+    r->give_up_ms = INT64_MAX;
+    r->given_up = 1;
+    ending_describe(r, &result, error);
+    notes_output(r, &result, &output);
+    r->run->slot = NULL;
+    p->o.on_done(r->run, &result, p->o.arg);
+    buf_close(&output);
 }
 
 static int64_t pool_tick(struct executor *e, int64_t now_mono_ms)
@@ -302,38 +336,43 @@ static int64_t pool_tick(struct executor *e, int64_t now_mono_ms)
     if (now_mono_ms < p->next_ms)
         return p->next_ms;
     p->next_ms = INT64_MAX;
-    for (struct stint_run *r = p->all; r; r = r->down) {
+    for (struct slot *r = p->all; r; r = r->down) {
         if (r->due_ms <= now_mono_ms)
-            run_cancel(p, r, RUN_TIMEOUT);
+            run_cancel(p, r, RUN_TIMEOUT, now_mono_ms);
+        if (r->give_up_ms <= now_mono_ms && !atomic_load(&r->returned))
+            run_give_up(p, r);
         if (r->due_ms < p->next_ms)
             p->next_ms = r->due_ms;
+        if (r->give_up_ms > now_mono_ms && r->give_up_ms < p->next_ms)
+            p->next_ms = r->give_up_ms;
     }
     return p->next_ms;
 }
 
-static void outcome_find(struct stint_run *r, struct run_result *result)
+static int pool_news(struct executor *e, struct run *run,
+                     struct run_news *news)
 {
-    result->outcome = r->ending;
-    if (r->ending == RUN_TIMEOUT) {
-        snprintf(r->error, sizeof(r->error), "timeout after %g s",
-                 (double)r->run->timeout_ms / 1000);
-    } else if (r->ending == RUN_STOPPED) {
-        if (!r->error[0])
-            snprintf(r->error, sizeof(r->error), "stopped");
-    } else if (r->status != 0) {
-        result->outcome = RUN_FAILED;
-        if (!r->error[0])
-            snprintf(r->error, sizeof(r->error), "returned %d", r->status);
-    } else if (r->refused) {
-        result->outcome = RUN_FAILED;
-        snprintf(r->error, sizeof(r->error), "%s", r->refused);
+    struct pool *p = (struct pool *)e;
+    struct slot *r = run->slot;
+    struct notes *n = &r->notes;
+    int is_new = 0;
+
+    pthread_mutex_lock(&p->notes_lock);
+    if (n->is_used) {
+        is_new = capture_news(&n->capture, news->output);
+        if (n->is_new && !is_new)
+            capture_output(&n->capture, news->output);
+        is_new |= n->is_new;
+        n->is_new = 0;
+        news->has_progress = n->has_progress;
+        news->percent = n->percent;
+        snprintf(news->text, sizeof(news->text), "%s", n->text);
     }
-    result->result = r->refused ? NULL : r->result;
-    result->result_len = result->result ? r->result_len : 0;
-    result->error = result->outcome == RUN_COMPLETED ? NULL : r->error;
+    pthread_mutex_unlock(&p->notes_lock);
+    return is_new;
 }
 
-static void run_unlink(struct pool *p, struct stint_run *r)
+static void run_unlink(struct pool *p, struct slot *r)
 {
     if (r->up)
         r->up->down = r->down;
@@ -343,46 +382,69 @@ static void run_unlink(struct pool *p, struct stint_run *r)
         r->down->up = r->up;
 }
 
-static void slot_free_up(struct pool *p, struct stint_run *r)
+static void slot_free_up(struct pool *p, struct slot *r)
 {
-    json_decref(r->task);
-    free(r->args);
-    free(r->vars);
-    free(r->result);
-    r->task = NULL;
-    r->args = r->vars = r->result = NULL;
-    r->refused = NULL;
+    stint_run_clear(&r->pub);
+    if (r->notes.is_used)
+        capture_close(&r->notes.capture);
+    r->notes.is_used = r->notes.has_progress = r->notes.is_new = 0;
     r->ending = RUN_COMPLETED;
+    r->given_up = 0;
     r->status = 0;
-    r->error[0] = '\0';
     atomic_store_explicit(&r->cancelled, 0, memory_order_relaxed);
     atomic_store_explicit(&r->returned, 0, memory_order_relaxed);
+    atomic_store_explicit(&r->spoke, 0, memory_order_relaxed);
     r->next = p->free;
     p->free = r;
 }
 
+static void run_deliver(struct pool *p, struct slot *r)
+{
+    struct run_result result = {0};
+    struct run *run = r->run;
+    struct buf output;
+
+    run_unlink(p, r);
+    run->slot = NULL;
+    if (r->given_up) {
+        p->o.on_return(run, p->o.arg);
+    } else {
+        stint_run_judge(&r->pub, r->status, &result);
+        if (r->ending != RUN_COMPLETED)
+            ending_describe(r, &result, r->pub.error);
+        notes_output(r, &result, &output);
+        p->o.on_done(run, &result, p->o.arg);
+        buf_close(&output);
+    }
+    slot_free_up(p, r);
+}
+
+static void progress_deliver(struct pool *p)
+{
+    if (atomic_exchange(&p->spoken, 0) == 0)
+        return;
+    for (struct slot *r = p->all; r; r = r->down)
+        if (atomic_exchange(&r->spoke, 0) && !r->given_up &&
+            p->o.on_progress)
+            p->o.on_progress(r->run, p->o.arg);
+}
+
 static void back_deliver(struct pool *p)
 {
-    struct stint_run *r, *next;
+    struct slot *r, *next;
     uint64_t count;
 
     if (read(p->fd, &count, sizeof(count)) < 0)
         check(errno == EAGAIN || errno == EINTR);
+    progress_deliver(p);
     pthread_mutex_lock(&p->lock);
     r = p->back;
     p->back = NULL;
     p->back_end = &p->back;
     pthread_mutex_unlock(&p->lock);
     for (; r; r = next) {
-        struct run_result result = {0};
-        struct run *run = r->run;
-
         next = r->next;
-        outcome_find(r, &result);
-        run_unlink(p, r);
-        run->slot = NULL;
-        p->o.on_done(run, &result, p->o.arg);
-        slot_free_up(p, r);
+        run_deliver(p, r);
     }
 }
 
@@ -395,9 +457,9 @@ static void on_back(evutil_socket_t fd, short what, void *arg)
 
 static void pool_free(struct pool *p)
 {
-    struct stint_run *next;
+    struct slot *next;
 
-    for (struct stint_run *r = p->free; r; r = next) {
+    for (struct slot *r = p->free; r; r = next) {
         next = r->next;
         free(r);
     }
@@ -407,6 +469,7 @@ static void pool_free(struct pool *p)
         close(p->fd);
     pthread_cond_destroy(&p->more);
     pthread_mutex_destroy(&p->lock);
+    pthread_mutex_destroy(&p->notes_lock);
     free(p->threads);
     free(p);
 }
@@ -425,8 +488,8 @@ static void pool_close(struct executor *e)
 {
     struct pool *p = (struct pool *)e;
 
-    for (struct stint_run *r = p->all; r; r = r->down)
-        run_cancel(p, r, RUN_STOPPED);
+    for (struct slot *r = p->all; r; r = r->down)
+        run_cancel(p, r, RUN_STOPPED, clock_mono_ms());
     threads_join(p);
     back_deliver(p);
     check(!p->all);
@@ -458,7 +521,7 @@ struct executor *thread_executor_new(const struct executor_options *o,
                                      struct stint_err *err)
 {
     static const struct executor_ops ops = {"thread", pool_start, pool_stop,
-                                            pool_tick, pool_close, NULL};
+                                            pool_tick, pool_close, pool_news};
     struct pool *p = calloc(1, sizeof(*p));
     int rc = 0;
 
@@ -473,6 +536,7 @@ struct executor *thread_executor_new(const struct executor_options *o,
     p->waiting_end = &p->waiting;
     p->back_end = &p->back;
     pthread_mutex_init(&p->lock, NULL);
+    pthread_mutex_init(&p->notes_lock, NULL);
     pthread_cond_init(&p->more, NULL);
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->fd < 0)

@@ -34,10 +34,10 @@ static int64_t min64(int64_t a, int64_t b)
 static struct executor *worker_executor(const struct worker *w,
                                         const struct held *h)
 {
-    return h->type->is_program ? w->programs : w->threads;
+    return w->executors[h->type->runs_on];
 }
 
-/* The program gets the whole task; a C function asks for what it needs. */
+/* Processes get the whole task; a C function asks for what it needs. */
 static int worker_describe(struct held *h)
 {
     h->run.task = task_run_json(h->run.id, h->group->shown, h->queued,
@@ -82,7 +82,7 @@ void worker_run(struct worker *w, struct held *h)
         worker_end(w, h, RUN_STOPPED, "stopped");
         return;
     }
-    if (h->type->is_program && worker_describe(h) < 0) {
+    if (h->type->runs_on != EXECUTOR_THREAD && worker_describe(h) < 0) {
         worker_end(w, h, RUN_FAILED, "the task is not JSON");
         return;
     }
@@ -95,6 +95,12 @@ void worker_on_done(struct run *run, const struct run_result *result,
 {
     struct worker *w = arg;
     struct held *h = (struct held *)run; /* its first member */
+    if (result->overstays) {
+        h = held_overstay(w, h);
+        log_warn(w->log, "task %s (%s): its function does not return: %d of "
+                 "%d slots are lost", h->run.id, h->run.function,
+                 w->held[HELD_OVERSTAYED].n, w->config->concurrency);
+    }
     w->n_ended++;
     w->n_total++;
     w->syncs -= h->sync_ms > 0;
@@ -112,6 +118,29 @@ void worker_on_done(struct run *run, const struct run_result *result,
         }
         held_move(w, h, HELD_DONE);
     }
+    w->want_tick(w->want_arg);
+}
+
+/* Whoever says how far it is wants it to be seen. */
+void worker_on_progress(struct run *run, void *arg)
+{
+    struct worker *w = arg;
+    struct held *h = (struct held *)run;
+    if (h->state != HELD_RUNNING || h->sync_ms > 0)
+        return;
+    h->sync_ms = PROGRESS_MS;
+    h->sync_mono_ms = w->clock();
+    w->syncs++;
+    w->want_tick(w->want_arg);
+}
+
+void worker_on_return(struct run *run, void *arg)
+{
+    struct worker *w = arg;
+    struct held *h = (struct held *)run;
+    log_warn(w->log, "task %s (%s): its function has returned after all",
+             h->run.id, h->run.function);
+    held_free(w, h);
     w->want_tick(w->want_arg);
 }
 
@@ -146,7 +175,8 @@ int worker_free_slots(const struct worker *w)
     int n = w->config->concurrency + w->ahead;
     if (n > HELD_MAX - w->n_held)
         n = HELD_MAX - w->n_held;
-    n -= w->held[HELD_RUNNING].n + w->held[HELD_STARTING].n;
+    n -= w->held[HELD_RUNNING].n + w->held[HELD_STARTING].n +
+         w->held[HELD_OVERSTAYED].n;
     for (int i = 0; i < w->n_groups; i++)
         for (int k = 0; k < w->groups[i].assigning; k++)
             n -= w->groups[i].asks[k].n;
@@ -217,7 +247,7 @@ int worker_group_is_ready(const struct worker_group *g)
 static void worker_tick_starts(struct worker *w)
 {
     int slots = w->config->concurrency - w->held[HELD_RUNNING].n -
-                w->held[HELD_STARTING].n;
+                w->held[HELD_STARTING].n - w->held[HELD_OVERSTAYED].n;
     for (int i = 0; i < w->n_groups && slots > 0; i++) {
         struct worker_group *g = &w->groups[i];
         if (w->held[HELD_ASSIGNED].n > 0 && !g->reconcile && !g->reconciling) {
@@ -307,7 +337,9 @@ static void worker_tick_rate(struct worker *w, int64_t now_ms)
     if (window < RATE_WINDOW_MS)
         return;
     int64_t ahead = w->n_ended * AHEAD_MS / window;
-    w->ahead = w->programs != NULL ? 0
+    int has_processes = w->executors[EXECUTOR_PROGRAM] != NULL ||
+                        w->executors[EXECUTOR_CHILDREN] != NULL;
+    w->ahead = has_processes       ? 0
                : ahead > AHEAD_MAX ? AHEAD_MAX
                                    : (int)ahead;
     w->n_ended = 0;
@@ -454,13 +486,29 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     return now_ms + 50;
 }
 
+/* With every slot in the hands of a function that does not return, only a new
+ * process can be of use. */
+static void worker_tick_spent(struct worker *w)
+{
+    if (w->spent || w->stops > 0 ||
+        w->held[HELD_OVERSTAYED].n < w->config->concurrency)
+        return;
+    log_error(w->log, "all %d slots are lost to functions that do not return",
+              w->config->concurrency);
+    w->spent = 1;
+    w->stops = 1;
+}
+
 int64_t worker_tick(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
-    if (w->programs != NULL)
-        next = min64(next, w->programs->ops->tick(w->programs, now_ms));
-    next = min64(next, w->threads->ops->tick(w->threads, now_ms));
+    for (int i = 0; i < EXECUTOR_N; i++) {
+        struct executor *e = w->executors[i];
+        if (e != NULL)
+            next = min64(next, e->ops->tick(e, now_ms));
+    }
     worker_tick_rate(w, now_ms);
+    worker_tick_spent(w);
     if (w->connected && w->phase != WORKER_LEAVING) {
         next = min64(next, worker_tick_heartbeats(w, now_ms));
         next = min64(next, waits_tick_signals(w, now_ms));

@@ -22,9 +22,10 @@
 
 /* ASSIGNED: prefetched. STARTING: start is under way. RUNNING: an executor has
  * it. DONE: waits to be reported (this is the outbox). SENT: report or release
- * is under way. */
+ * is under way. OVERSTAYED: not ours any more, but its function goes on in a
+ * slot that is written off until it returns; no part of n_held. */
 enum held_state { HELD_ASSIGNED, HELD_STARTING, HELD_RUNNING, HELD_DONE,
-                  HELD_SENT, HELD_N };
+                  HELD_SENT, HELD_N, HELD_OVERSTAYED = HELD_N, HELD_LISTS };
 
 #define ASSIGNING_MAX 2   /* assigns of a group under way at once */
 #define FOLLOW_MIN    100 /* slots free for an assign behind another */
@@ -48,7 +49,7 @@ struct held {
     char *json;                 /* made for programs, owned, or NULL */
     const char *status;         /* DONE: for report; NULL: release. Constant,
                                    or status_text */
-    char status_text[48];
+    char status_text[64];
     char *payload;              /* DONE: JSON, owned, or NULL */
     size_t payload_len;
     int ask;                    /* STARTING: 1: results of its parents are to
@@ -148,15 +149,15 @@ struct worker {
                      struct stint_err *err); /* gives it a caller; may be
                                                 NULL */
 
-    struct executor *programs;    /* NULL: none configured */
-    struct executor *threads;
+    struct executor *executors[EXECUTOR_N]; /* NULL: not needed */
 
     struct worker_group *groups;  /* owned; room for SERVED_MAX: they stay
                                      where they are */
     int n_groups;
     int fleet_heard;              /* 1: and so knows all parts of its groups */
     int overloaded;               /* 1: they are more, so it ends */
-    struct held_list held[HELD_N];
+    int spent;                    /* 1: all slots are written off: it ends */
+    struct held_list held[HELD_LISTS];
     struct held *spare;           /* by next, see held.c */
     int n_spare;
     int n_held;
@@ -230,6 +231,8 @@ void waits_stop(struct worker *w);
 int64_t worker_tick(struct worker *w, int64_t now_mono_ms);
 void worker_on_done(struct run *run, const struct run_result *result,
                     void *arg);
+void worker_on_progress(struct run *run, void *arg);
+void worker_on_return(struct run *run, void *arg);
 /* Starts what is in hand on its executor. */
 void worker_run(struct worker *w, struct held *h);
 /* The same, once results of its parents are there. */
@@ -281,6 +284,9 @@ struct held *held_new(struct worker *w, struct worker_group *g,
                       size_t record_len, const char *task, size_t task_len);
 void held_move(struct worker *w, struct held *h, enum held_state to);
 void held_free(struct worker *w, struct held *h);
+/* A RUNNING one becomes OVERSTAYED; returns its stand-in, RUNNING, for what
+ * there is to report. */
+struct held *held_overstay(struct worker *w, struct held *h);
 /* Frees what is kept for the next tasks. */
 void held_close(struct worker *w);
 /* ticket NULL: any. */

@@ -127,8 +127,8 @@ static int worker_serve(const struct bench *b, struct crew_shared *c,
     o.drain = drain;
     o.log = log_print;
     stint_worker *w = stint_worker_new(&o, &err);
-    if (!w || stint_worker_register(w, BENCH_NOOP, noop_run, c, &err) ||
-        stint_worker_register(w, BENCH_TIMED, timed_run, c, &err)) {
+    if (!w || stint_worker_register(w, BENCH_NOOP, noop_run, c, NULL, &err) ||
+        stint_worker_register(w, BENCH_TIMED, timed_run, c, NULL, &err)) {
         stint_worker_free(w);
         return error_print(&err);
     }

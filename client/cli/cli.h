@@ -17,12 +17,29 @@
 /* Exit statuses. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REDIS = 3 };
 
+struct option_row;
+
+/* Who wants to know the options of a command. */
+struct option_visit {
+    void (*option)(const struct option_row *row, void *arg);
+    void *arg;
+};
+
 struct command {
     const char *name;
     int (*run)(const struct command *c, int argc, char **argv);
-    const char *help;  /* one line */
-    const char *usage; /* for --help, without the common options */
+    const char *help; /* one line */
+    /* For --help, without the common options. Completions are made of it, too:
+     * a first word like a|b after the name is one of these; "  --name VALUE"
+     * begins a description, and the VALUE is FILE, one of a|b, or other. */
+    const char *usage;
+    /* NULL; else options_parse tells it each option and then has the command
+     * end with EXIT_DONE, so that it does nothing. */
+    const struct option_visit *visit;
 };
+
+/* The commands in their order; NULL: there is no i-th. */
+const struct command *command_at(size_t i);
 
 /* ---- One row for each command ------------------------------------------ */
 
@@ -53,6 +70,7 @@ COMMAND_DECLARE(cron);
 COMMAND_DECLARE(fsck);
 COMMAND_DECLARE(bench);
 COMMAND_DECLARE(embedded);
+COMMAND_DECLARE(completion);
 
 /* ---- Options ----------------------------------------------------------- */
 
@@ -87,7 +105,8 @@ struct common {
 };
 
 /* Parses argv[0..argc). -1: go on; otherwise the exit status: 0 when help was
- * asked for, 2 when an option is wrong (a message is on stderr). */
+ * asked for or c->visit was told, 2 when an option is wrong (a message is on
+ * stderr). */
 int options_parse(const struct command *c, const struct option_row *rows,
                   size_t n_rows, struct common *common, int argc, char **argv);
 /* Strict: the whole text, finite, no blanks, decimal. */
@@ -108,6 +127,8 @@ int error_status(enum stint_code code);
 /* The message of an error; returns its exit status. */
 int error_print(const struct stint_err *err);
 void usage_print(const struct command *c, FILE *to);
+/* The part of it that is the same for every command. */
+extern const char common_usage[];
 /* calloc that ends the program when there is no memory. */
 void *memory_new(size_t n, size_t size);
 void *memory_grow(void *old, size_t n, size_t size);

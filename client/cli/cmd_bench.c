@@ -16,7 +16,7 @@
 #define TIMED_BYTES  32 /* [time,mark,""] */
 
 const char cmd_bench_usage[] =
-    "usage: stint bench KIND [options]\n\n"
+    "usage: stint bench drain|queue|latency|schedule|mixed|clean [options]\n\n"
     "  drain     tasks that do nothing are queued, then run by the workers\n"
     "  queue     tasks are queued in bulk (then run, unless --keep)\n"
     "  latency   tasks are sent at a steady rate; from when each was due to\n"

@@ -7,8 +7,9 @@
 
 const char cmd_list_usage[] =
     "usage: stint list [options]\n\n"
-    "  --status S        QUEUED, ASSIGNED, RUNNING, COMPLETED, FAILED,\n"
-    "                    TIMEOUT, STOPPED or EXPIRED (all)\n"
+    "  --status QUEUED|ASSIGNED|RUNNING|COMPLETED|FAILED|TIMEOUT|STOPPED|"
+    "EXPIRED\n"
+    "                    in this state (all)\n"
     "  --group G         of this group (all)\n"
     "  --function F      of this function (all)\n"
     "  --limit N         so many at most (100); 0: all\n\n"

@@ -9,7 +9,7 @@
 
 const char cmd_queue_task_usage[] =
     "usage: stint queue-task FUNCTION [options]\n"
-    "       stint queue-task --file F [options]\n\n"
+    "       stint queue-task --file FILE [options]\n\n"
     "  --args JSON           array of positional arguments ([])\n"
     "  --vars JSON           object of named arguments ({})\n"
     "  --id ID               the task's id (made)\n"
@@ -33,7 +33,8 @@ const char cmd_queue_task_usage[] =
     "                        -1: tried always (3)\n"
     "  --depends-on ID,...   run after these tasks; again for more. GROUP/ID\n"
     "                        for one of another group\n"
-    "  --on-dependency W     what if one of them is not COMPLETED: fail, or\n"
+    "  --on-dependency fail|run\n"
+    "                        what if one of them is not COMPLETED: fail, or\n"
     "                        run all the same (fail)\n"
     "  --broadcast           a run on every live worker of the group\n"
     "  --immediate           ahead of all due tasks of its priority\n"
@@ -41,12 +42,13 @@ const char cmd_queue_task_usage[] =
     "  --disabled            do not run until enabled\n"
     "  --result-ttl S        keep the ended task so long (86400)\n"
     "  --discard-results     keep no results\n"
-    "  --durability L        answer when it is as safe as that: 1, 2 (on\n"
+    "  --durability 1|2|3|replicas=N\n"
+    "                        answer when it is as safe as that: 1, 2 (on\n"
     "                        Redis's disk), 3 (and on a replica) or\n"
     "                        replicas=N; refused where Redis cannot (1)\n"
     "  --sync-output S       show the output every S seconds while it runs;\n"
     "                        0: at the end only (0)\n"
-    "  --file F              queue the tasks of this file (-: stdin), one\n"
+    "  --file FILE           queue the tasks of this file (-: stdin), one\n"
     "                        JSON object a line; all are checked first. Tasks\n"
     "                        may depend on those of later lines\n";
 

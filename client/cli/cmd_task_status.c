@@ -75,6 +75,17 @@ static void runs_print(const struct stint_status *t)
     }
 }
 
+static void progress_print(const struct stint_status *t)
+{
+    char percent[16] = "", text[256];
+    if (t->percent >= 0)
+        snprintf(percent, sizeof percent, "%.4g %%", t->percent);
+    snprintf(text, sizeof text, "%s%s%s", percent,
+             *percent && t->progress ? ", " : "",
+             t->progress ? t->progress : "");
+    field_print("progress", text);
+}
+
 static void status_print(const struct stint_status *t, unsigned flags)
 {
     field_print("id", t->id);
@@ -92,6 +103,7 @@ static void status_print(const struct stint_status *t, unsigned flags)
     count_field("times_run", t->times_run);
     count_field("times_failed", t->times_failed);
     field_print("worker", t->worker);
+    progress_print(t);
     if (flags & STINT_WITH_OUTPUT) {
         field_print("result", t->result);
         field_print("output", t->output);

@@ -11,9 +11,9 @@ const char cmd_wait_usage[] =
     "  -                 read the ids from stdin, one a line\n"
     "  --timeout S       give up after so many seconds (never)\n"
     "  --group-name G    the group of the tasks (looked up in all)\n\n"
-    "On a terminal it shows how many have ended; of one task how far it says\n"
-    "it is, if its output (see queue-task --sync-output) has a percentage in\n"
-    "it. Exit status 0 only if all tasks are COMPLETED.\n";
+    "On a terminal it shows how many have ended; of one task how far it is, if\n"
+    "it tells its progress or if its output (see queue-task --sync-output) has\n"
+    "a percentage in it. Exit status 0 only if all tasks are COMPLETED.\n";
 
 /* Words of stdin, one a line; each is the list's own copy. */
 static int ids_read(struct words *ids)
@@ -82,9 +82,9 @@ static void percent_show(stint *s, const char *group, const char *id,
     struct stint_err ignored = {0}; /* the wait itself will tell */
     struct stint_status *t =
         stint_task_status(s, group, id, STINT_WITH_OUTPUT, &ignored);
-    double percent = t && t->output && !strcmp(t->status, "RUNNING")
-                         ? percent_last(t->output)
-                         : -1;
+    double percent = t ? t->percent : -1;
+    if (percent < 0 && t && t->output && !strcmp(t->status, "RUNNING"))
+        percent = percent_last(t->output);
     if (percent >= 0)
         progress_percent(p, percent);
     else

@@ -11,7 +11,7 @@
 
 const char cmd_worker_usage[] =
     "usage: stint worker [options]\n\n"
-    "  --config F        the configuration, a JSON file\n"
+    "  --config FILE     the configuration, a JSON file\n"
     "  --group G         serve this group; again, or G,H, for more (main)\n"
     "  --concurrency N   run so many tasks at once (number of cores)\n"
     "  --prefetch N      hold so many more (0)\n"
@@ -24,7 +24,8 @@ const char cmd_worker_usage[] =
     "  --drain           end when nothing is due, scheduled or running\n"
     "  --supervise       in a child process, made anew when it dies; Redis\n"
     "                    hears at once how it died\n"
-    "  --log-level L     error, warn, info or debug (info)\n\n"
+    "  --log-level error|warn|info|debug\n"
+    "                    what it logs on stderr (info)\n\n"
     "SIGTERM or SIGINT: takes nothing new and finishes what runs; a\n"
     "second one gives everything back at once.\n";
 

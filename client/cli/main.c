@@ -6,42 +6,35 @@
 #include <signal.h>
 #include <string.h>
 
+#define COMMAND(word, name, help)                                              \
+    {word, cmd_##name##_run, help, cmd_##name##_usage, NULL}
+
 static const struct command commands[] = {
-    {"queue-task", cmd_queue_task_run, "queue a task, or a file of tasks",
-     cmd_queue_task_usage},
-    {"task-status", cmd_task_status_run, "show one task",
-     cmd_task_status_usage},
-    {"list", cmd_list_run, "list tasks", cmd_list_usage},
-    {"wait", cmd_wait_run, "wait until tasks have ended", cmd_wait_usage},
-    {"why", cmd_why_run, "why a task does not run", cmd_why_usage},
-    {"graph", cmd_graph_run, "the tasks one depends on, and the others",
-     cmd_graph_usage},
-    {"stop-task", cmd_stop_task_run, "stop tasks", cmd_stop_task_usage},
-    {"requeue-task", cmd_requeue_task_run, "bring ended tasks back",
-     cmd_requeue_task_usage},
-    {"enable-task", cmd_enable_task_run, "let disabled tasks run",
-     cmd_enable_task_usage},
-    {"disable-task", cmd_disable_task_run, "hold tasks back",
-     cmd_disable_task_usage},
-    {"delete-task", cmd_delete_task_run, "remove tasks",
-     cmd_delete_task_usage},
-    {"worker", cmd_worker_run, "run a worker", cmd_worker_usage},
-    {"workers", cmd_workers_run, "show the workers", cmd_workers_usage},
-    {"disable", cmd_disable_run, "workers take nothing new",
-     cmd_disable_usage},
-    {"resume", cmd_resume_run, "disabled workers take tasks again",
-     cmd_resume_usage},
-    {"terminate", cmd_terminate_run, "workers finish what runs and end",
-     cmd_terminate_usage},
-    {"kill", cmd_kill_run, "workers give back what runs and end",
-     cmd_kill_usage},
-    {"stats", cmd_stats_run, "counts of each group", cmd_stats_usage},
-    {"group", cmd_group_run, "the parts of a group", cmd_group_usage},
-    {"cron", cmd_cron_run, "the next times of a cron expression",
-     cmd_cron_usage},
-    {"fsck", cmd_fsck_run, "check all keys", cmd_fsck_usage},
-    {"bench", cmd_bench_run, "measure the speed", cmd_bench_usage},
-    {"embedded", cmd_embedded_run, "the embedded Redis", cmd_embedded_usage},
+    COMMAND("queue-task", queue_task, "queue a task, or a file of tasks"),
+    COMMAND("task-status", task_status, "show one task"),
+    COMMAND("list", list, "list tasks"),
+    COMMAND("wait", wait, "wait until tasks have ended"),
+    COMMAND("why", why, "why a task does not run"),
+    COMMAND("graph", graph, "the tasks one depends on, and the others"),
+    COMMAND("stop-task", stop_task, "stop tasks"),
+    COMMAND("requeue-task", requeue_task, "bring ended tasks back"),
+    COMMAND("enable-task", enable_task, "let disabled tasks run"),
+    COMMAND("disable-task", disable_task, "hold tasks back"),
+    COMMAND("delete-task", delete_task, "remove tasks"),
+    COMMAND("worker", worker, "run a worker"),
+    COMMAND("workers", workers, "show the workers"),
+    COMMAND("disable", disable, "workers take nothing new"),
+    COMMAND("resume", resume, "disabled workers take tasks again"),
+    COMMAND("terminate", terminate, "workers finish what runs and end"),
+    COMMAND("kill", kill, "workers give back what runs and end"),
+    COMMAND("stats", stats, "counts of each group"),
+    COMMAND("group", group, "the parts of a group"),
+    COMMAND("cron", cron, "the next times of a cron expression"),
+    COMMAND("fsck", fsck, "check all keys"),
+    COMMAND("bench", bench, "measure the speed"),
+    COMMAND("embedded", embedded, "the embedded Redis"),
+    COMMAND("completion", completion,
+            "complete commands and options in a shell"),
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -57,6 +50,11 @@ static void help_print(FILE *to)
           "Exit status: 0 done, 1 failed or not there, 2 wrong usage or "
           "refused,\n3 Redis not reachable.\n",
           to);
+}
+
+const struct command *command_at(size_t i)
+{
+    return i < COMMANDS ? &commands[i] : NULL;
 }
 
 static const struct command *command_find(const char *name)

@@ -126,6 +126,13 @@ static int option_take(const struct command *c, const struct option_row *row,
     return -1;
 }
 
+static void options_tell(const struct option_visit *visit,
+                         const struct option_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        visit->option(&rows[i], visit->arg);
+}
+
 int options_parse(const struct command *c, const struct option_row *rows,
                   size_t n_rows, struct common *common, int argc, char **argv)
 {
@@ -134,6 +141,13 @@ int options_parse(const struct command *c, const struct option_row *rows,
         {"namespace", OPTION_TEXT, &common->name_space},
         {"json", OPTION_FLAG, &common->json},
     };
+    if (c->visit) {
+        options_tell(c->visit, rows, n_rows);
+        options_tell(c->visit, all, sizeof all / sizeof *all);
+        options_tell(c->visit, &(struct option_row){"help", OPTION_FLAG, NULL},
+                     1);
+        return EXIT_DONE;
+    }
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (!strcmp(word, "--")) {

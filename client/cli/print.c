@@ -82,15 +82,16 @@ int error_print(const struct stint_err *err)
     return status ? status : EXIT_FAILED;
 }
 
+const char common_usage[] =
+    "For every command:\n"
+    "  --url URL         Redis; else STINT_URL, else an embedded one\n"
+    "  --namespace NS    start of all keys (stint)\n"
+    "  --json            print JSON\n"
+    "  -h, --help        this text\n";
+
 void usage_print(const struct command *c, FILE *to)
 {
-    fputs(c->usage, to);
-    fputs("\nFor every command:\n"
-          "  --url URL         Redis; else STINT_URL, else an embedded one\n"
-          "  --namespace NS    start of all keys (stint)\n"
-          "  --json            print JSON\n"
-          "  -h, --help        this text\n",
-          to);
+    fprintf(to, "%s\n%s", c->usage, common_usage);
 }
 
 /* ---- Times ------------------------------------------------------------- */
@@ -318,6 +319,16 @@ static void runs_json(struct json_out *j, const struct stint_status *t)
     json_shut(j, ']');
 }
 
+static void progress_json(struct json_out *j, const struct stint_status *t)
+{
+    char percent[32];
+    snprintf(percent, sizeof percent, "%.6g", t->percent);
+    json_open(j, "progress", '{');
+    json_value(j, "percent", t->percent >= 0 ? percent : NULL);
+    json_text(j, "text", t->progress ? t->progress : "");
+    json_shut(j, '}');
+}
+
 void status_json(const struct stint_status *t, unsigned flags)
 {
     struct json_out j = {false};
@@ -337,6 +348,8 @@ void status_json(const struct stint_status *t, unsigned flags)
     json_count(&j, "times_failed", t->times_failed);
     json_text(&j, "worker", t->worker);
     json_text(&j, "reason", t->reason);
+    if (t->percent >= 0 || t->progress)
+        progress_json(&j, t);
     if (flags & STINT_WITH_OUTPUT) {
         json_value(&j, "result", t->result);
         json_text(&j, "output", t->output);

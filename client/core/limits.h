@@ -8,6 +8,10 @@
 #define RESULT_BYTES_MAX    (256 * 1024)  /* a run's result */
 #define OUTPUT_BYTES_MAX    (64 * 1024)   /* a run's stdout, and its stderr */
 #define ERROR_BYTES_MAX     1000          /* a run's error text */
+#define PROGRESS_BYTES_MAX  200           /* what a run says about how far it
+                                             is */
+#define FRAME_BYTES_MAX     (4 * 1024 * 1024) /* to and from a child: a task
+                                             with results of its parents */
 #define JSON_DEPTH_MAX      64            /* recursion of JSON walkers */
 #define GROUPS_MAX          64            /* groups a worker serves */
 #define PARTS_MAX           256           /* over which a group is spread */
@@ -22,6 +26,8 @@
                                              values stay below unpack's 1,000 */
 #define BATCH_BYTES_MAX     (512 * 1024)  /* a script call's arguments, and one
                                              task: Redis takes 7 ms a MiB */
+#define PROGRESS_MS         1000          /* progress is published so often,
+                                             where sync_output says nothing */
 #define SYNC_MS_MIN         100           /* output is published at most so
                                              often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */

@@ -353,6 +353,25 @@ int status_fill(struct status_box *b, struct task_state *st, const char *group,
     return b->failed ? -1 : 0;
 }
 
+/* What a run that goes on says about how far it is. */
+static void status_progress(struct status_box *b, const struct task_state *st,
+                            const char *payload, size_t len)
+{
+    struct stint_status *p = &b->pub;
+    p->percent = -1;
+    if (!st->live || st->cast || strcmp(st->status, "RUNNING") != 0)
+        return;
+    json_t *o = json_loadb(payload, len, 0, NULL);
+    const json_t *progress = json_object_get(o, "progress");
+    const json_t *percent = json_object_get(progress, "percent");
+    const json_t *text = json_object_get(progress, "text");
+    if (json_is_number(percent))
+        p->percent = json_number_value(percent);
+    if (json_string_length(text) > 0)
+        p->progress = box_string(b, text);
+    json_decref(o);
+}
+
 /* The task's own outcome is what the record keeps: of its last run or of the
  * whole broadcast, or why it never ran. Between two runs it is that of the
  * last one. payload: what the record keeps. */
@@ -441,6 +460,7 @@ static int status_build(struct stint *s, struct status_box *b,
         box_runs(s, b, &st, flags, reply_at(r, 5), err))
         return -1;
     status_outcome(b, &st, payload, len);
+    status_progress(b, &st, payload, len);
     b->pub.reason = status_reason(b, &st, reply_i64(r, 0) / 1000);
     if (!(flags & STINT_WITH_OUTPUT))
         b->pub.result = b->pub.output = b->pub.error = NULL;

@@ -478,7 +478,61 @@ static void test_cron_retries(void **state)
     assert_string_equal(rules_status("a"), "FAILED");
 }
 
-RULES_MAIN(RULES_TEST(test_from_every_state),
+/* ---- Advice of a run that failed --------------------------------------- */
+
+static void test_advice_moves_the_next_try(void **state)
+{
+    (void)state;
+    rules_queue("a", "retry=3 delay=7000");
+    report_next("FAILED !0", -1);
+    assert_string_equal(rules_status("a"), "QUEUED");
+    assert_int_equal(rules_number("a", "next"), RULES_START);
+    report_next("FAILED !90000", -1);
+    assert_int_equal(rules_number("a", "next"), RULES_START + 90000);
+    at_second(90);
+    report_next("FAILED", -1);
+    assert_int_equal(rules_number("a", "next"), RULES_START + 97000);
+    at_second(97);
+    report_next("FAILED !1", -1); /* it adds no try */
+    assert_string_equal(rules_status("a"), "FAILED");
+    assert_int_equal(rules_number("a", "failed"), 4);
+}
+
+static void test_advice_never(void **state)
+{
+    (void)state;
+    rules_queue("a", "retry=-1");
+    report_next("FAILED !never", -1);
+    assert_string_equal(rules_status("a"), "FAILED");
+    rules_clean(NULL);
+    rules_queue("a", "cron=1 repeats=0 retry=2 delay=7000");
+    report_next("FAILED 1000003600000 !5000", -1);
+    assert_int_equal(rules_number("a", "next"), RULES_START + 5000);
+    at_second(5);
+    report_next("COMPLETED 1000003600000", -1);
+    assert_int_equal(rules_number("a", "next"), RULES_START + 3600000);
+}
+
+static void test_advice_is_read_strictly(void **state)
+{
+    static const char *const wrong[] = {"FAILED !", "FAILED never",
+                                        "FAILED !5 !5", "FAILED !-1",
+                                        "FAILED 5 never", "FAILED !5x"};
+
+    (void)state;
+    rules_queue("a", "retry=-1");
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_memory_equal(rules_report("a", wrong[i]),
+                            "-INVALID report: not a status: 1 ", 33);
+        assert_string_equal(rules_status("a"), "RUNNING");
+    }
+}
+
+RULES_MAIN(RULES_TEST(test_advice_moves_the_next_try),
+           RULES_TEST(test_advice_never),
+           RULES_TEST(test_advice_is_read_strictly),
+           RULES_TEST(test_from_every_state),
            RULES_TEST(test_stale_changes_nothing),
            RULES_TEST(test_twice_is_counted_once),
            RULES_TEST(test_judged_each_by_itself),

@@ -154,8 +154,8 @@ static void executor_stop(struct executor *base, struct run *run, int at_once)
 }
 
 /* Now and then there is something new: something else each time. */
-static int executor_output(struct executor *base, struct run *run,
-                           struct buf *text)
+static int executor_news(struct executor *base, struct run *run,
+                         struct run_news *news)
 {
     struct sim_executor *e = (struct sim_executor *)base;
     struct sim *s = e->life->sim;
@@ -163,7 +163,7 @@ static int executor_output(struct executor *base, struct run *run,
     const struct sim_run *r = run->slot;
     if (dice == NULL || !dice_chance(dice, 700))
         return 0;
-    return buf_printf(text, "so far %s %" PRId64, r->ticket, s->now_ms) >= 0;
+    return buf_printf(news->output, "so far %s %" PRId64, r->ticket, s->now_ms) >= 0;
 }
 
 static int64_t executor_tick(struct executor *base, int64_t now_mono_ms)
@@ -181,7 +181,7 @@ static void executor_close(struct executor *base)
 static const struct executor_ops sim_executor_ops = {
     .name = "sim", .start = executor_start, .stop = executor_stop,
     .tick = executor_tick, .close = executor_close,
-    .output = executor_output};
+    .news = executor_news};
 
 void sim_executor_init(struct sim_executor *e, struct sim_life *life,
                        int is_thread)

@@ -104,12 +104,13 @@ static void worker_configure(struct sim_life *life)
         if (!is_first && sim_chance(s, 250))
             continue;
         check(config_add_function(c, names[i], worker_no_function, NULL,
-                                  &err) == 0);
-        c->types[c->n_types - 1].is_program = i != 1;
+                                  NULL, &err) == 0);
+        c->types[c->n_types - 1].runs_on =
+            i != 1 ? EXECUTOR_PROGRAM : EXECUTOR_THREAD;
     }
     if (c->n_types == 0)
         check(config_add_function(c, "beta", worker_no_function, NULL,
-                                  &err) == 0);
+                                  NULL, &err) == 0);
     for (int i = 0; i < SIM_NAMED; i++) {
         int weight = is_first ? 1 : (int)sim_random(s, 3);
         if (i == SIM_NAMED - 1 && c->n_groups == 0)
@@ -155,9 +156,9 @@ static void worker_fill(struct sim_life *life, int incarnation)
     sim_executor_init(&life->programs, life, 0);
     sim_executor_init(&life->threads, life, 1);
     for (int i = 0; i < life->config.n_types; i++)
-        if (life->config.types[i].is_program)
-            w->programs = &life->programs.base;
-    w->threads = &life->threads.base;
+        if (life->config.types[i].runs_on == EXECUTOR_PROGRAM)
+            w->executors[EXECUTOR_PROGRAM] = &life->programs.base;
+    w->executors[EXECUTOR_THREAD] = &life->threads.base;
 }
 
 static void worker_on_ready(const struct redisReply *reply,

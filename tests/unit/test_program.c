@@ -443,14 +443,15 @@ static void test_output(void **state)
 static char *news_wait(struct fixture *f, struct run *run)
 {
     struct buf text;
+    struct run_news news = {.output = &text};
 
     buf_init(&text, OUTPUT_BYTES_MAX);
-    while (!f->e->ops->output(f->e, run, &text)) {
+    while (!f->e->ops->news(f->e, run, &news)) {
         assert_int_equal(text.len, 0);
         assert_non_null(run->slot);
         event_base_loop(f->base, EVLOOP_ONCE);
     }
-    assert_int_equal(f->e->ops->output(f->e, run, &text), 0);
+    assert_int_equal(f->e->ops->news(f->e, run, &news), 0);
     return text.data ? text.data : strdup("");
 }
 
@@ -486,7 +487,7 @@ static void test_output_so_far(void **state)
     event_base_dispatch(f.base);
     assert_int_equal(f.outcome, RUN_COMPLETED);
     assert_string_equal(f.output, "new");
-    assert_int_equal(f.e->ops->output(f.e, &run, NULL), 0); /* it is over */
+    assert_int_equal(f.e->ops->news(f.e, &run, NULL), 0); /* it is over */
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof(path), "%s/%d", dir, i);
         unlink(path);

@@ -164,6 +164,9 @@ struct stint_status {
     const char *error;
     size_t n_runs; /* 0 unless STINT_WITH_RUNS */
     const struct stint_run_status *runs; /* newest first */
+    double percent;       /* a RUNNING task says it has done; -1: it says
+                             nothing */
+    const char *progress; /* its word on that, NULL: none */
 };
 
 enum { STINT_WITH_OUTPUT = 1, STINT_WITH_RUNS = 2 };

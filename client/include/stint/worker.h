@@ -10,25 +10,86 @@
 extern "C" {
 #endif
 
-/* ---- Workers ----------------------------------------------------------- */
+struct json_t;     /* of jansson, where a handler wants it */
+struct event_base; /* of libevent, for stint_worker_start */
 
-/* A run as a handler sees it. */
+/* ---- Runs ---------------------------------------------------------------- */
+
+/* A run as its handler sees it. It belongs to the thread that called the
+ * handler, until that returns; so does every string and value it gives out. */
 typedef struct stint_run stint_run;
-STINT_API const char *stint_run_id(const stint_run *r);      /* task id */
+
+/* What is to be done. */
+STINT_API const char *stint_run_id(const stint_run *r); /* of the task */
 STINT_API const char *stint_run_function(const stint_run *r);
-STINT_API const char *stint_run_args(const stint_run *r);    /* JSON array */
-STINT_API const char *stint_run_vars(const stint_run *r);    /* JSON object */
+STINT_API const char *stint_run_args(const stint_run *r); /* JSON array */
+STINT_API const char *stint_run_vars(const stint_run *r); /* JSON object */
+/* The same for programs that have jansson: borrowed; NULL: there is none. */
+STINT_API const struct json_t *stint_run_arg(const stint_run *r, size_t i);
+STINT_API const struct json_t *stint_run_var(const stint_run *r,
+                                             const char *name);
+/* Grows with every assignment of the task: what is written to can refuse the
+ * smaller one. */
 STINT_API uint64_t stint_run_fence(const stint_run *r);
-STINT_API int stint_run_attempt(const stint_run *r);         /* 1, 2, … */
+STINT_API int stint_run_attempt(const stint_run *r); /* 1, 2, … */
+
+/* How long there is. The instant the timeout passes, in ms since the epoch by
+ * Redis's clock; and the seconds until then by ours, < 0 once it has. */
+STINT_API int64_t stint_run_deadline_ms(const stint_run *r);
+STINT_API double stint_run_left_s(const stint_run *r);
+/* 1: the run was stopped, its timeout passed, or its worker leaves: return
+ * soon. On a thread nobody can force a handler to; one that goes on for the
+ * grace period after this is reported all the same, and its thread is lost to
+ * the worker until it returns. In a process it is killed then. Cheap: meant to
+ * be called in loops. */
 STINT_API int stint_run_is_cancelled(const stint_run *r);
-/* JSON text, copied. -1 if it is no JSON or too big (the run then fails). */
+
+/* What people see while it runs. How far it is, 0 to 100 (< 0: not said), and
+ * a word on that (NULL: none; cut at 200 bytes). Published at once, then at
+ * most once a second, or as often as the task's sync_output says. */
+STINT_API void stint_run_progress(stint_run *r, double percent,
+                                  const char *text);
+/* A line for the run's output; cut at 4,000 bytes, a line feed is added. */
+STINT_API void stint_run_log(stint_run *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What came of it. JSON text or a jansson value, copied. -1 if it is no JSON
+ * or over 256 KiB: the run then fails. */
 STINT_API int stint_run_set_result(stint_run *r, const char *json);
+STINT_API int stint_run_set_result_json(stint_run *r,
+                                        const struct json_t *value);
 /* Text, copied, cut at 1,000 bytes: why the run failed. */
 STINT_API void stint_run_set_error(stint_run *r, const char *text);
+/* Advice, should the run fail: when to try again, instead of the task's
+ * retry_delay. It does not add tries to those that retry_failed allows;
+ * STINT_RETRY_NEVER forgoes the rest of them. */
+#define STINT_RETRY_NOW   0
+#define STINT_RETRY_NEVER (-1)
+STINT_API void stint_run_set_retry(stint_run *r, double delay_s);
 
-/* Returns 0: COMPLETED; anything else: FAILED. Called on a pool thread, many
- * at once; must not fork without exec. */
+/* Returns 0: COMPLETED; anything else: FAILED. With STINT_THREAD it is called
+ * on a pool thread, many at once, and must not fork without exec; with
+ * STINT_PROCESS on the only thread of its process. */
 typedef int (*stint_handler_fn)(stint_run *run, void *arg);
+
+/* ---- Functions ----------------------------------------------------------- */
+
+/* Where a function runs. STINT_THREAD: on a pool of threads of the worker's
+ * process: microseconds, no protection. STINT_PROCESS: in processes that were
+ * forked from the worker when it started, and are used again and again: a
+ * crash costs one run, and who does not end in time is killed. */
+enum stint_isolation { STINT_THREAD, STINT_PROCESS };
+
+struct stint_function_options {
+    size_t size;
+    enum stint_isolation isolation;
+    double timeout_s;     /* of a task that says nothing; 0: 60 s */
+    int processes;        /* STINT_PROCESS; 0: as many as the concurrency */
+    const char *settings; /* JSON object: further keys of a function, as in
+                             the configuration file; NULL: none */
+};
+#define STINT_FUNCTION_OPTIONS_INIT                                            \
+    {sizeof(struct stint_function_options), STINT_THREAD, 0, 0, 0}
 
 /* What a module (shared object) exports under the name `stint_module`. */
 #define STINT_MODULE_ABI 1
@@ -76,19 +137,40 @@ typedef struct stint_worker stint_worker;
 /* Reads the configuration; does not connect. Errors: INVALID. */
 STINT_API STINT_CHECKED stint_worker *
 stint_worker_new(const struct stint_worker_options *o, struct stint_err *err);
-/* Before stint_worker_run. `name` is copied. Errors: INVALID, EXISTS. */
-STINT_API STINT_CHECKED int stint_worker_register(stint_worker *w,
-                                                  const char *name,
-                                                  stint_handler_fn fn,
-                                                  void *arg,
-                                                  struct stint_err *err);
-/* Runs until stopped or drained. Redis being away is not an error, once it
- * was there. */
+/* Before the worker runs. `name` and `o` are copied, o may be NULL. `fn` and
+ * `arg` must be good as long as it runs. Errors: INVALID, EXISTS, NOMEM. */
+STINT_API STINT_CHECKED int
+stint_worker_register(stint_worker *w, const char *name, stint_handler_fn fn,
+                      void *arg, const struct stint_function_options *o,
+                      struct stint_err *err);
+
+/* Runs on a base of its own, in the calling thread, until stopped or drained;
+ * once: for another time make another worker.
+ * Redis being away is not an error, once it was there. Processes are forked at
+ * its start: call it before the program has threads that hold locks, or use no
+ * STINT_PROCESS. Errors: those of stint_open; TOO_BIG (its groups have too
+ * many parts); STATE (every thread is lost to a handler that does not return:
+ * start the program anew). */
 STINT_API STINT_CHECKED int stint_worker_run(stint_worker *w,
                                              struct stint_err *err);
+
+/* The same on a base of the caller's: returns once all is set up (it connects
+ * to Redis, for which it waits up to 5 s), and the worker lives in the base's
+ * events. When it has gone, by stint_worker_stop or drained, on_end is called
+ * from the loop with what stint_worker_run would return; it may free the
+ * worker. A base made with EVENT_BASE_FLAG_PRECISE_TIMER keeps scheduled tasks
+ * from starting a few milliseconds late. Several workers may share a base. */
+typedef void (*stint_worker_end_fn)(int rc, const struct stint_err *err,
+                                    void *arg);
+STINT_API STINT_CHECKED int
+stint_worker_start(stint_worker *w, struct event_base *base,
+                   stint_worker_end_fn on_end, void *arg,
+                   struct stint_err *err);
+
 /* Async-signal-safe. First call: takes nothing new, finishes what runs (up to
  * shutdown_s), releases the rest. Second call: releases all at once. */
 STINT_API void stint_worker_stop(stint_worker *w);
+/* Not while it runs, but from on_end. NULL is fine. */
 STINT_API void stint_worker_free(stint_worker *w);
 
 /* A worker in a child process, made anew when it dies (not when it ends).
