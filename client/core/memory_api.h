@@ -29,8 +29,6 @@ struct memory_api {
     /* Never backwards: that does nothing. Calls that block and whose time is
      * over are answered. */
     void (*set_now_us)(struct memory *m, int64_t now_us);
-    /* When the clock next changes something by itself, INT64_MAX: never. */
-    int64_t (*next_us)(const struct memory *m);
     /* A connection: a store whose calls are carried out at once and whose
      * replies wait. `wait` delivers them all; a call that blocks (BZPOPMIN) is
      * answered nil by it, as nothing can happen while it waits. */

@@ -27,4 +27,8 @@ int memory_link_share(struct memory_link *l, const struct memory_link *of,
                       struct stint_err *err);
 void memory_link_close(struct memory_link *l); /* all zero is fine */
 
+/* client/lib: of a handle; NULL: it is one on a real Redis. */
+struct memory_link *client_memory(stint *s);
+const char *client_name_space(const stint *s);
+
 #endif

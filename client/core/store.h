@@ -33,6 +33,8 @@ struct store_ops {
     void (*call_at)(struct store *s, const char *key, int argc,
                     const char *const *argv, const size_t *argv_len,
                     store_reply_fn fn, void *arg);
+    /* What store_async_reset does; NULL: store_async.c knows how. */
+    void (*reset)(struct store *s);
 };
 
 struct store {

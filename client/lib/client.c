@@ -5,6 +5,8 @@
  * uses them is then free to make further calls. */
 #include "client.h"
 
+#include <stint/testing.h>
+
 #include <hiredis/alloc.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -291,4 +293,25 @@ void stint_close(stint *s)
     memory_link_close(&s->memory);
     free(s->known);
     free(s);
+}
+
+/* ---- In memory ----------------------------------------------------------- */
+
+struct memory_link *client_memory(stint *s)
+{
+    return s->memory.server != NULL ? &s->memory : NULL;
+}
+
+const char *client_name_space(const stint *s)
+{
+    return s->caller.base;
+}
+
+stint *stint_testing_open_beside(stint *s, const struct stint_options *o,
+                                 struct stint_err *err)
+{
+    if (s->memory.server != NULL)
+        return client_open(o, s, err);
+    err_set(err, STINT_INVALID, "this is no handle on a server in memory");
+    return NULL;
 }

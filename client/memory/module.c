@@ -30,7 +30,6 @@ static const struct memory_api module_api = {
     .server_unref = memory_unref,
     .now_us = server_now_us,
     .set_now_us = memory_set_now_us,
-    .next_us = memory_next_us,
     .open = store_memory_open,
     .step = store_memory_step,
 };

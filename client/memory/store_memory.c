@@ -17,7 +17,7 @@ struct memory_call {
     store_reply_fn fn;
     void *arg;
     enum call_state state;
-    struct reply reply;  /* DONE */
+    struct reply reply;  /* DONE; without a root: the connection was reset */
     int argc;            /* HELD, BLOCKED: copies */
     struct arg *argv;    /* owned, in one block with what it points to */
     int64_t until_us;    /* BLOCKED: INT64_MAX: for ever */
@@ -225,7 +225,11 @@ int store_memory_step(struct store *base)
     int n = 0;
     for (; conn->first != NULL && conn->first->state == CALL_DONE; n++) {
         struct memory_call *call = conn_take(conn);
-        call->fn(call->reply.root, NULL, call->arg);
+        struct stint_err err = {0};
+        if (call->reply.root == NULL)
+            err_set(&err, STINT_UNKNOWN, "the connection is made anew");
+        call->fn(call->reply.root, call->reply.root != NULL ? NULL : &err,
+                 call->arg);
         reply_free(&call->reply);
         free(call);
     }
@@ -270,10 +274,23 @@ static void memory_store_close(struct store *base)
     memory_unref(m);
 }
 
+/* What is outstanding is lost, as with a connection. */
+static void memory_store_reset(struct store *base)
+{
+    struct memory_conn *conn = (struct memory_conn *)base;
+    conn->is_blocked = 0;
+    for (struct memory_call *call = conn->first; call != NULL;
+         call = call->next) {
+        reply_free(&call->reply);
+        call_done(call);
+    }
+}
+
 static const struct store_ops memory_store_ops = {
     .call = memory_store_call,
     .wait = memory_store_wait,
     .close = memory_store_close,
+    .reset = memory_store_reset,
 };
 
 struct store *store_memory_open(struct memory *m)
