@@ -31,7 +31,6 @@ struct bed {
     int wanted;                 /* somebody wants a tick */
     int64_t next_ms;            /* the next deadline, mono */
     uint64_t n_runs;            /* of this call */
-    int in_run;                 /* a function is being called */
     int stopped;                /* stint_worker_stop was */
 };
 
@@ -91,18 +90,13 @@ static int bed_turn(struct bed *b)
     return n > 0 || b->wanted;
 }
 
-static int bed_refuse_restless(struct stint_err *err)
-{
-    return err_set(err, STINT_STATE, "the worker does not come to rest");
-}
-
 /* Until nothing happens any more, without a run. */
 static int bed_calm(struct bed *b, struct stint_err *err)
 {
     for (int i = 0; i < TICKS_MAX; i++)
         if (!bed_turn(b))
             return 0;
-    return bed_refuse_restless(err);
+    return err_set(err, STINT_STATE, "the worker does not come to rest");
 }
 
 static void bed_pump(void *arg)
@@ -129,9 +123,7 @@ static int bed_settle(struct bed *b, uint64_t *n_instant,
     do {
         if (bed_calm(b, err))
             return -1;
-        b->in_run = 1;
         int ran = inline_executor_run(b->executor);
-        b->in_run = 0;
         bed_hear_stop(b);
         if (!ran)
             return 0;
@@ -143,11 +135,16 @@ static int bed_settle(struct bed *b, uint64_t *n_instant,
                    "task a period of 0 s?", RUNS_MAX);
 }
 
-/* As at a new connection: all that is there is looked at anew. */
+/* As at a new connection: all that is there is looked at anew. Commands of the
+ * fleet first: they may say to take nothing. */
 static void bed_look(struct bed *b)
 {
     struct worker *w = &b->sw->w;
-    w->fleet_mono_ms = 0;
+    if (!w->fleet_beating && w->phase != WORKER_LEAVING) {
+        exchange_fleet(w, 0);
+        w->fleet_mono_ms = bed_clock_ms() + w->heartbeat_ms;
+        (void)b->link.api->step(b->sw->store);
+    }
     for (int i = 0; i < w->n_groups; i++)
         w->groups[i].nudged = w->groups[i].hungry = 1;
     reaper_look_all(&w->reaper);
@@ -298,7 +295,9 @@ static int bed_connect(struct bed *b, const char *name_space,
 
 void testing_detach(stint_worker *sw)
 {
-    struct bed *b = sw->bed, *outer = driven;
+    struct bed *b = sw->bed;
+    /* A handler that jumped out of its call has left it there. */
+    struct bed *outer = driven != b ? driven : NULL;
     struct worker *w = &sw->w;
     if (b == NULL)
         return;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <stint/testing.h>
@@ -539,6 +540,85 @@ static void test_what_is_refused(void **state)
     assert_int_equal(why.code, STINT_STATE);
 }
 
+static void test_functions_of_processes_run_here_and_programs_do_not(
+    void **state)
+{
+    struct stint_err why = {0};
+    struct stint_function_options f = STINT_FUNCTION_OPTIONS_INIT;
+    struct stint_worker_options o = STINT_WORKER_OPTIONS_INIT;
+    stint_worker *w = stint_worker_new(&o, &err);
+    uint64_t n;
+    char path[] = "/tmp/test_testing.XXXXXX";
+    (void)state;
+    f.isolation = STINT_PROCESS;
+    OK(stint_worker_register(w, "far", run_note, NULL, &f, &err));
+    queue("{\"function\":\"far\",\"id\":\"a\"}");
+    OK(stint_testing_run(s, w, &n, &err));
+    assert_int_equal(n, 1);
+    EXPECT_RAN("a@0 ");
+    stint_worker_free(w);
+    int fd = mkstemp(path);
+    static const char config[] =
+        "{\"tasks\":{\"say\":{\"exec\":[\"true\"]}}}";
+    assert_int_equal(write(fd, config, sizeof(config) - 1),
+                     sizeof(config) - 1);
+    close(fd);
+    o.config_path = path;
+    w = stint_worker_new(&o, &err);
+    unlink(path);
+    assert_non_null(w);
+    assert_int_equal(stint_testing_run(s, w, NULL, &why), -1);
+    assert_int_equal(why.code, STINT_INVALID);
+    assert_non_null(strstr(why.text, "say is a program"));
+    stint_worker_free(w);
+}
+
+static void test_commands_reach_the_worker(void **state)
+{
+    struct stint_command_options o = STINT_COMMAND_OPTIONS_INIT;
+    struct stint_err why = {0};
+    size_t n;
+    (void)state;
+    queue("{\"function\":\"note\",\"id\":\"a\"}");
+    assert_int_equal(run_due(), 1);
+    OK(stint_command(s, "disable", &o, NULL, NULL, &n, &err));
+    queue("{\"function\":\"note\",\"id\":\"b\"}");
+    assert_int_equal(run_until_s(60), 0);
+    OK(stint_command(s, "resume", &o, NULL, NULL, &n, &err));
+    assert_int_equal(run_due(), 1);
+    EXPECT_RAN("a@0 b@60 ");
+    OK(stint_command(s, "terminate", &o, NULL, NULL, &n, &err));
+    queue("{\"function\":\"note\",\"id\":\"c\"}");
+    assert_int_equal(run_until_s(120), 0);
+    assert_int_equal(stint_testing_run(s, worker, NULL, &why), -1);
+    assert_int_equal(why.code, STINT_STATE);
+    EXPECT_STATUS("c", "QUEUED");
+}
+
+static jmp_buf out_of_here;
+
+static int run_jump(stint_run *r, void *arg)
+{
+    (void)r, (void)arg;
+    longjmp(out_of_here, 1);
+}
+
+static void test_after_a_jump_another_worker_works(void **state)
+{
+    (void)state;
+    stint_worker *w = worker_make("w2", "main");
+    OK(stint_worker_register(w, "jump", run_jump, NULL, NULL, &err));
+    queue("{\"function\":\"jump\",\"id\":\"a\",\"timeout\":5}");
+    if (setjmp(out_of_here) == 0) {
+        OK(stint_testing_run(s, w, NULL, &err));
+        fail();
+    }
+    stint_worker_free(w);
+    queue("{\"function\":\"note\",\"id\":\"b\"}");
+    assert_int_equal(run_due(), 1);
+    EXPECT_RAN("b@0 ");
+}
+
 static void test_an_endless_series_at_one_instant_is_an_error(void **state)
 {
     struct stint_err why = {0};
@@ -630,6 +710,9 @@ int main(void)
         TEST(test_what_is_refused),
         TEST(test_a_month_passes_quickly_and_leaves_no_faults),
         TEST(test_the_same_course_twice),
+        TEST(test_functions_of_processes_run_here_and_programs_do_not),
+        TEST(test_commands_reach_the_worker),
+        TEST(test_after_a_jump_another_worker_works),
         TEST(test_an_endless_series_at_one_instant_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

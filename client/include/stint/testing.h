@@ -70,6 +70,9 @@ STINT_API STINT_CHECKED int stint_testing_advance(stint *s, double seconds,
  * while it goes on, but is TIMEOUT when it returns. stint_worker_stop, called
  * by a handler, ends the call when that has returned; what is due stays due.
  *
+ * A handler that does not return but jumps out of the call, as a failed
+ * assertion may do, leaves `w` good for nothing but stint_worker_free.
+ *
  * Errors: INVALID (`s` is no handle on a server in memory; `w` is attached to
  * another, knows no function, or knows one that is a program), STATE (called by
  * a handler; `w` has run on Redis, or has left by a command), TOO_BIG (over
