@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "err.h"
+#include "pool.h"
 
 #define NUMBER_CAP 32
 #define CHUNK      "@user_function" /* as errors name it */
@@ -22,6 +23,7 @@ struct function {
 
 struct library {
     struct memory *m;
+    struct pool *pool;      /* of lua */
     lua_State *lua;
     char name[64];          /* "": none is loaded */
     struct dict functions;  /* value: a struct function, owned */
@@ -338,7 +340,8 @@ struct library *library_new(struct memory *m)
 {
     struct library *l = memory_calloc(1, sizeof(*l));
     l->m = m;
-    l->lua = luaL_newstate();
+    l->pool = pool_new();
+    l->lua = lua_newstate(pool_alloc, l->pool);
     if (l->lua != NULL && lua_cpcall(l->lua, library_open, l) == 0)
         return l;
     library_free(l);
@@ -365,6 +368,7 @@ void library_free(struct library *l)
         library_clear(l);
         lua_close(l->lua);
     }
+    pool_free(l->pool);
     free(l->argv);
     free(l->numbers);
     free(l);
