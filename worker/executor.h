@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What can run a task: a program (program.c), a process that stays
- * (children.c), or a C function on a pool of threads (thread.c). All calls and
+ * (pools.c), or a C function on a pool of threads (thread.c). All calls and
  * callbacks happen on the thread that owns the event loop. */
 #ifndef STINT_WORKER_EXECUTOR_H
 #define STINT_WORKER_EXECUTOR_H
@@ -112,8 +112,15 @@ struct executor_options {
     executor_run_fn on_return;   /* one that overstayed has returned: the run
                                     is the worker's again */
     void *arg;
-    int n_threads;            /* thread.c; children.c: the least a pool has */
+    int n_threads;            /* thread.c; pools.c: where a pool says nothing */
     const struct log *log;    /* NULL: none */
+    /* pools.c: all there are, good as long as the executor; and the C function
+     * of a name, NULL: none. What find_arg points to is seen by other
+     * processes as it was when the executor was made. */
+    struct child_pool *const *pools;
+    int n_pools;
+    const struct function *(*find)(const char *name, void *find_arg);
+    void *find_arg;
 };
 
 /* A program template of the configuration: exec: ["a", "{args.0}", …]. */
@@ -145,6 +152,10 @@ struct child_pool {
     char *settings;        /* JSON of all of it: entries with equal ones share
                               the pool; owned */
 };
+/* Starts the processes. To be made before there are threads, as C functions
+ * run in forks of this process (nursery.h). Errors: NOMEM, SYSTEM. */
+struct executor *children_executor_new(const struct executor_options *o,
+                                       struct stint_err *err);
 
 /* Kills, by SIGKILL, every process whose environment names this worker
  * (STINT_WORKER=…), until a pass finds none or `passes` are done. Used at a

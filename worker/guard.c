@@ -64,7 +64,7 @@ static int is_own(const char *name)
     return stat(path, &st) == 0 && st.st_uid == geteuid();
 }
 
-static int orphans_pass(const char *entry)
+int orphans_kill_once(const char *entry)
 {
     DIR *dir = opendir("/proc");
     struct dirent *d;
@@ -93,7 +93,7 @@ int orphans_kill(const char *worker, int passes)
 
     n = snprintf(entry, sizeof(entry), "STINT_WORKER=%s", worker);
     check(n > 0 && (size_t)n < sizeof(entry));
-    while (passes-- > 0 && (n = orphans_pass(entry)) > 0) {
+    while (passes-- > 0 && (n = orphans_kill_once(entry)) > 0) {
         all += n;
         nanosleep(&pause, NULL);
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +134,12 @@ static int loop_probe(const struct conf *conf, struct stint_err *err)
     return 0;
 }
 
+static const struct function *loop_find(const char *name, void *arg)
+{
+    const struct task_type *t = config_find(arg, name, strlen(name));
+    return t != NULL && t->function.fn != NULL ? &t->function : NULL;
+}
+
 /* What dies with the worker when it leaves processes behind must be there
  * before them, and before there are threads. */
 static int loop_executors(stint_worker *sw, struct stint_err *err)
@@ -140,6 +147,7 @@ static int loop_executors(stint_worker *sw, struct stint_err *err)
     static struct executor *(*const make[EXECUTOR_N])(
         const struct executor_options *o, struct stint_err *err) = {
         [EXECUTOR_PROGRAM] = program_executor_new,
+        [EXECUTOR_CHILDREN] = children_executor_new,
         [EXECUTOR_THREAD] = thread_executor_new};
     struct worker *w = &sw->w;
     struct executor_options o = {.base = sw->base,
@@ -150,7 +158,11 @@ static int loop_executors(stint_worker *sw, struct stint_err *err)
                                  .on_return = worker_on_return,
                                  .arg = w,
                                  .n_threads = sw->config.concurrency,
-                                 .log = &sw->log};
+                                 .log = &sw->log,
+                                 .pools = sw->config.pools,
+                                 .n_pools = sw->config.n_pools,
+                                 .find = loop_find,
+                                 .find_arg = &sw->config};
     int n_processes = config_count(&sw->config, EXECUTOR_PROGRAM) +
                       config_count(&sw->config, EXECUTOR_CHILDREN);
     if (n_processes > 0) {

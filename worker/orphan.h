@@ -8,5 +8,8 @@
 /* Whether the environment the process was started with has exactly this
  * "NAME=value". 0 also for zombies and strangers' processes. */
 int orphan_has(pid_t pid, const char *entry);
+/* Kills, by SIGKILL, all processes of our user that have it, wherever they
+ * are. Returns how many. */
+int orphans_kill_once(const char *entry);
 
 #endif

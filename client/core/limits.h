@@ -31,6 +31,10 @@
 #define SYNC_MS_MIN         100           /* output is published at most so
                                              often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
+#define ASYNC_CALLS_MAX     1000          /* of a stint_async at once */
+#define FIBER_STACK_BYTES   (512 * 1024)  /* of each of them: what is not touched
+                                             takes no memory */
+#define FIBERS_KEPT_MAX     64            /* stacks kept for later calls */
 /* A lease outlives one lost heartbeat, and with the next beat of any other
  * worker a dead one's tasks are back within three. */
 #define LEASE_MS(hb_ms)     ((hb_ms) * 19 / 10)

@@ -33,6 +33,9 @@ struct store_ops {
     void (*call_at)(struct store *s, const char *key, int argc,
                     const char *const *argv, const size_t *argv_len,
                     store_reply_fn fn, void *arg);
+    /* Lets ms pass, or less if the store is given up meanwhile, while others
+     * go on. NULL: nobody else is there, and the caller sleeps. */
+    void (*pause)(struct store *s, int64_t ms);
     /* What store_async_reset does; NULL: store_async.c knows how. */
     void (*reset)(struct store *s);
 };

@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "clock.h"
-#include "conf.h"
 #include "err.h"
 #include "limits.h"
 #include "part.h"
@@ -102,7 +101,17 @@ int client_may_retry(enum stint_code code)
            code == STINT_BUSY || code == STINT_READONLY;
 }
 
-int client_pause(int tries, int64_t until_ms)
+void client_sleep(struct stint *s, int64_t ms)
+{
+    if (s->store->ops->pause != NULL) {
+        s->store->ops->pause(s->store, ms);
+        return;
+    }
+    const struct timespec pause = {(time_t)(ms / 1000), ms % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+int client_pause(struct stint *s, int tries, int64_t until_ms)
 {
     int64_t ms = tries < 6 ? INT64_C(50) << (tries - 1) : 1000;
     int64_t left = until_ms - clock_mono_ms();
@@ -110,8 +119,7 @@ int client_pause(int tries, int64_t until_ms)
         return -1;
     ms = ms > 1000 ? 1000 : ms;
     ms = ms > left ? left : ms;
-    const struct timespec pause = {(time_t)(ms / 1000), ms % 1000 * 1000000};
-    nanosleep(&pause, NULL);
+    client_sleep(s, ms);
     return 0;
 }
 
@@ -126,7 +134,8 @@ struct redisReply *client_call(struct stint *s, enum script_id id,
         s->store->ops->wait(s->store);
         if (a.reply != NULL)
             return a.reply;
-        if (!client_may_retry(a.err.code) || client_pause(s->tries, until)) {
+        if (!client_may_retry(a.err.code) ||
+            client_pause(s, s->tries, until)) {
             err_set(err, a.err.code, "%s", a.err.text);
             return NULL;
         }
@@ -144,12 +153,13 @@ int client_register(struct stint *s, const char *group, struct stint_err *err)
         return err_set(err, STINT_NOMEM, "out of memory");
     if (row->registered)
         return 0;
+    int parts = row->parts;
     args_init(&a);
     args_add_str(&a, ""); /* no worker */
     args_add_str(&a, "{}");
     args_add_str(&a, "0");
-    if (row->parts > 1) /* should the fleet's copy have been lost */
-        snprintf(text, sizeof(text), "%s %d", group, row->parts);
+    if (parts > 1) /* should the fleet's copy have been lost */
+        snprintf(text, sizeof(text), "%s %d", group, parts);
     else
         snprintf(text, sizeof(text), "%s", group);
     args_add_str(&a, text);
@@ -159,7 +169,7 @@ int client_register(struct stint *s, const char *group, struct stint_err *err)
     if (r == NULL)
         return -1;
     client_reply_free(r);
-    row->registered = 1;
+    row->registered = row->parts == parts;
     return 0;
 }
 
@@ -212,12 +222,53 @@ group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
 
 /* ---- The handle --------------------------------------------------------- */
 
-/* Opens s->store. *is_cluster: not all of it may be there. */
-static int client_dial(struct stint *s, const char *url,
-                       const struct stint *beside, int *is_cluster,
+/* All but where Redis is. */
+static int settings_read(struct client_settings *to,
+                         const struct stint_options *full,
+                         struct stint_err *err)
+{
+    double timeout_s = full->timeout_s > 0 ? full->timeout_s : 10;
+    *to = (struct client_settings){.name_space = full->name_space};
+    if (to->name_space == NULL)
+        to->name_space = "stint";
+    if (!task_group_is_valid(to->name_space, strlen(to->name_space)))
+        return err_set(err, STINT_INVALID,
+                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
+    to->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
+                                     : INT64_C(1000000000000);
+    to->deadline_ms = to->timeout_ms < CALL_DEADLINE_MS ? to->timeout_ms
+                                                        : CALL_DEADLINE_MS;
+    return 0;
+}
+
+static struct stint_options options_full(const struct stint_options *o)
+{
+    struct stint_options full = STINT_OPTIONS_INIT;
+    if (o != NULL)
+        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
+    return full;
+}
+
+int client_settings(struct client_settings *to, const struct stint_options *o,
+                    struct stint_err *err)
+{
+    struct stint_options full = options_full(o);
+    return settings_read(to, &full, err) ||
+                   conf_resolve(&to->conf, full.url, err) ? -1 : 0;
+}
+
+void learnt_close(struct learnt *l)
+{
+    for (size_t i = 0; i < l->n_known; i++)
+        free(l->known[i]);
+    free(l->known);
+}
+
+/* Opens s->store. */
+static int client_dial(struct stint *s, struct client_settings *to,
+                       const char *url, const struct stint *beside,
                        struct stint_err *err)
 {
-    struct conf conf = {0};
     if (beside != NULL || memory_is_url(url)) {
         if (beside != NULL ? memory_link_share(&s->memory, &beside->memory, err)
                            : memory_link_open(&s->memory, err))
@@ -225,38 +276,30 @@ static int client_dial(struct stint *s, const char *url,
         s->store = s->memory.api->open(s->memory.server);
         return 0;
     }
-    if (conf_resolve(&conf, url, err))
+    if (conf_resolve(&to->conf, url, err))
         return -1;
-    s->store = store_sync_open(&conf,
-                               s->timeout_ms < CALL_DEADLINE_MS
-                                   ? s->timeout_ms
-                                   : CALL_DEADLINE_MS,
-                               err);
-    *is_cluster = conf.n_nodes > 0;
+    s->store = store_sync_open(&to->conf, to->deadline_ms, err);
     return s->store != NULL ? 0 : -1;
 }
 
 static int client_connect(struct stint *s, const struct stint_options *o,
                           const struct stint *beside, struct stint_err *err)
 {
-    const char *name_space = o->name_space != NULL ? o->name_space : "stint";
-    double timeout_s = o->timeout_s > 0 ? o->timeout_s : 10;
-    int is_cluster = 0;
-    if (!task_group_is_valid(name_space, strlen(name_space)))
-        return err_set(err, STINT_INVALID,
-                       "the namespace must be 1 to 128 of A-Za-z0-9_.-");
-    s->timeout_ms = timeout_s < 1e9 ? (int64_t)(timeout_s * 1000) + 1
-                                    : INT64_C(1000000000000);
-    if (client_dial(s, o->url, beside, &is_cluster, err))
+    struct client_settings to;
+    struct stint_options full = options_full(o);
+    if (settings_read(&to, &full, err))
         return -1;
-    script_caller_init(&s->caller, s->store, name_space);
+    s->timeout_ms = to.timeout_ms;
+    if (client_dial(s, &to, full.url, beside, err))
+        return -1;
+    script_caller_init(&s->caller, s->store, to.name_space);
     struct client_answer a = {0};
     script_load(&s->caller, NULL, client_keep, &a);
     s->store->ops->wait(s->store);
     client_reply_free(a.reply);
     /* Of a cluster what the fleet is with may be away, and others not. */
-    if (is_cluster && (a.err.code == STINT_UNREACHABLE ||
-                       a.err.code == STINT_UNKNOWN))
+    if (to.conf.n_nodes > 0 && (a.err.code == STINT_UNREACHABLE ||
+                                a.err.code == STINT_UNKNOWN))
         return 0;
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
 }
@@ -264,15 +307,13 @@ static int client_connect(struct stint *s, const struct stint_options *o,
 struct stint *client_open(const struct stint_options *o,
                           const struct stint *beside, struct stint_err *err)
 {
-    struct stint_options full = STINT_OPTIONS_INIT;
-    if (o != NULL)
-        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
     struct stint *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         err_set(err, STINT_NOMEM, "out of memory");
         return NULL;
     }
-    if (client_connect(s, &full, beside, err)) {
+    s->learnt = &s->own;
+    if (client_connect(s, o, beside, err)) {
         stint_close(s);
         return NULL;
     }
@@ -291,7 +332,7 @@ void stint_close(stint *s)
     if (s->store != NULL)
         s->store->ops->close(s->store);
     memory_link_close(&s->memory);
-    free(s->known);
+    learnt_close(&s->own);
     free(s);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of a handle: one blocking connection, and calls that are repeated
- * until an answer came or the time is up. */
+/* Inside of a handle: one connection that is waited for, and calls that are
+ * repeated until an answer came or the time is up. */
 #ifndef STINT_LIB_CLIENT_H
 #define STINT_LIB_CLIENT_H
 
@@ -8,6 +8,7 @@
 #include <stint/stint.h>
 
 #include "args.h"
+#include "conf.h"
 #include "memory_link.h"
 #include "script.h"
 #include "store.h"
@@ -17,20 +18,39 @@ struct group_known;
 
 typedef char group_name[STINT_NAME_LEN + 1];
 
+/* What was learnt and done over a connection. Handles that share one
+ * (async.h) share this, too; while one waits, others change it. */
+struct learnt {
+    struct group_known **known; /* see parts.h; a row stays where it is */
+    size_t n_known;
+    int64_t n_times;    /* TIMEs asked for by stint_server_usage */
+};
+void learnt_close(struct learnt *l);
+
 struct stint {
     struct store *store;
     struct script_caller caller;
     int64_t timeout_ms;
-    int tries;          /* how often the last call was made */
-    int64_t n_times;    /* TIMEs asked for by stint_server_usage */
-    struct group_known *known; /* see parts.h */
-    size_t n_known;
+    int tries;             /* how often the last call was made */
+    struct learnt *learnt; /* borrowed */
+    struct learnt own;     /* of a handle that shares with nobody */
     struct memory_link memory; /* of "memory:"; all zero: it is a real Redis */
 };
 
 /* stint_open, or, with `beside`, one on the same server in memory. */
 struct stint *client_open(const struct stint_options *o,
                           const struct stint *beside, struct stint_err *err);
+
+/* Options as they are meant. */
+struct client_settings {
+    struct conf conf;
+    const char *name_space; /* borrowed from the options, or constant */
+    int64_t timeout_ms;     /* of a call with its retries */
+    int64_t deadline_ms;    /* of one reply */
+};
+/* `o` may be NULL. May start the embedded Redis. */
+int client_settings(struct client_settings *to, const struct stint_options *o,
+                    struct stint_err *err);
 
 /* The answer of one call in flight; zeroed before use. */
 struct client_answer {
@@ -44,8 +64,10 @@ void client_reply_free(struct redisReply *reply); /* NULL is fine */
 
 /* May the call be made again? */
 int client_may_retry(enum stint_code code);
+/* Lets ms pass. */
+void client_sleep(struct stint *s, int64_t ms);
 /* Sleeps before try number `tries` + 1, -1: no time is left until `until`. */
-int client_pause(int tries, int64_t until_ms);
+int client_pause(struct stint *s, int tries, int64_t until_ms);
 
 /* One call with its retries. NULL and err, or a reply that the caller frees
  * with client_reply_free. */

@@ -249,10 +249,12 @@ static struct batch *batch_open(struct window *w, const char *group, int part)
 static int window_batch(struct window *w, size_t i, struct batch **found)
 {
     const struct stint_task *t = window_task(w, i);
-    int part = part_of_id(t->id, parts_of(w->q->s, t->group));
+    int parts = parts_of(w->q->s, t->group);
+    int part = part_of_id(t->id, parts);
     struct batch *b = batch_open(w, t->group, part);
     int again = w->state[i] == TASK_UNKNOWN;
-    if (b != NULL && b->again == again && b->n < BATCH_TASKS_MAX &&
+    if (b != NULL && b->parts == parts && b->again == again &&
+        b->n < BATCH_TASKS_MAX &&
         b->bytes + task_bytes(t) <= BATCH_BYTES_MAX) {
         *found = b;
         return 0;
@@ -350,7 +352,7 @@ static int window_queue(struct window *w, stint_progress_fn fn, void *arg,
         }
         if (w->last.code == STINT_OK && (w->heard > 0 || ++news < NEWS_MAX))
             continue; /* more of it, or another number of parts: at once */
-        if (client_pause(++tries, until_ms))
+        if (client_pause(w->q->s, ++tries, until_ms))
             return err_set(err, w->last.code ? w->last.code : STINT_BUSY, "%s",
                            w->last.code ? w->last.text
                                         : "the group's parts keep changing");

@@ -23,4 +23,8 @@ struct queueing {
 int queueing_run(struct queueing *q, stint_progress_fn fn, void *arg,
                  struct stint_err *err);
 
+/* The whole of queueing one task. */
+int queueing_one(struct stint *s, stint_task *t, struct stint_errors *errors,
+                 struct stint_err *err);
+
 #endif

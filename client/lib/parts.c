@@ -14,9 +14,9 @@
 
 static struct group_known *row_find(const struct stint *s, const char *group)
 {
-    for (size_t i = 0; i < s->n_known; i++)
-        if (strcmp(s->known[i].name, group) == 0)
-            return &s->known[i];
+    for (size_t i = 0; i < s->learnt->n_known; i++)
+        if (strcmp(s->learnt->known[i]->name, group) == 0)
+            return s->learnt->known[i];
     return NULL;
 }
 
@@ -25,13 +25,17 @@ struct group_known *parts_row(struct stint *s, const char *group)
     struct group_known *row = row_find(s, group);
     if (row != NULL)
         return row;
-    struct group_known *more =
-        realloc(s->known, (s->n_known + 1) * sizeof(*more));
+    struct learnt *l = s->learnt;
+    struct group_known **more =
+        realloc(l->known, (l->n_known + 1) * sizeof(*more));
     if (more == NULL)
         return NULL;
-    s->known = more;
-    row = &more[s->n_known++];
-    *row = (struct group_known){.parts = 1};
+    l->known = more;
+    row = calloc(1, sizeof(*row));
+    if (row == NULL)
+        return NULL;
+    more[l->n_known++] = row;
+    row->parts = 1;
     snprintf(row->name, sizeof(row->name), "%s", group);
     return row;
 }
@@ -82,9 +86,9 @@ int parts_look_again(struct stint *s, const char *group, struct stint_err *err)
     if (err->code != STINT_NOT_FOUND ||
         (group != NULL && !task_group_is_valid(group, strlen(group))))
         return 0;
-    for (size_t i = 0; i < s->n_known; i++) /* refreshing adds no rows */
-        if (group == NULL && s->known[i].parts > 1)
-            news |= parts_refresh(s, s->known[i].name, &why) > 0;
+    for (size_t i = 0; i < s->learnt->n_known; i++)
+        if (group == NULL && s->learnt->known[i]->parts > 1)
+            news |= parts_refresh(s, s->learnt->known[i]->name, &why) > 0;
     if (group != NULL)
         news = parts_refresh(s, group, &why) > 0;
     if (!news || why.code != STINT_OK)

@@ -29,8 +29,8 @@ int parts_look_again(struct stint *s, const char *group, struct stint_err *err);
 /* The part in which a task of that id lives. */
 void parts_route(const struct stint *s, const char *group, const char *id,
                  group_name base);
-/* What the handle knows of a group; a new row if need be. NULL: out of
- * memory. */
+/* What the handle knows of a group; a new row if need be, which stays where it
+ * is as long as the handle. NULL: out of memory. */
 struct group_known *parts_row(struct stint *s, const char *group);
 
 #endif

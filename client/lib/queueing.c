@@ -142,6 +142,13 @@ int stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n,
     return rc;
 }
 
+int queueing_one(struct stint *s, stint_task *t, struct stint_errors *errors,
+                 struct stint_err *err)
+{
+    struct queueing q = {.s = s, .tasks = &t, .n = 1, .errors = errors};
+    return queueing_all(&q, NULL, NULL, err);
+}
+
 int stint_queue_task(stint *s, const struct stint_task_options *o,
                      char id[STINT_ID_LEN + 1], struct stint_errors *errors,
                      struct stint_err *err)
@@ -149,8 +156,7 @@ int stint_queue_task(stint *s, const struct stint_task_options *o,
     stint_task *t = stint_task_new(o, errors, err);
     if (t == NULL)
         return -1;
-    struct queueing q = {.s = s, .tasks = &t, .n = 1, .errors = errors};
-    int rc = queueing_all(&q, NULL, NULL, err);
+    int rc = queueing_one(s, t, errors, err);
     if (rc == 0 && id != NULL)
         snprintf(id, STINT_ID_LEN + 1, "%s", t->id);
     stint_task_free(t);

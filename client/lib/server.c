@@ -130,7 +130,7 @@ static int time_look(struct stint *s, struct stint_server_usage *u,
     int64_t best_us = INT64_MAX;
     for (int i = 0; i < TIME_TRIES; i++) {
         int64_t from_us = date_us();
-        s->n_times++;
+        s->learnt->n_times++;
         struct redisReply *r = server_ask(s, "TIME", NULL, err);
         int64_t took_us = date_us() - from_us;
         if (r == NULL)
@@ -161,7 +161,7 @@ int stint_server_usage(stint *s, struct stint_server_usage *usage,
         info_read(sections[i], r->str != NULL ? r->str : "", &u);
         client_reply_free(r);
     }
-    u.commands -= s->n_times;
+    u.commands -= s->learnt->n_times;
     u.size = usage->size;
     memcpy(usage, &u, u.size < sizeof(u) ? u.size : sizeof(u));
     return 0;

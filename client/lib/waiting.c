@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "err.h"
@@ -113,8 +112,7 @@ static int wait_loop(struct waiting *w, double timeout_s, stint_progress_fn fn,
         int64_t ms = pause;
         if (timeout_s >= 0 && (double)ms > timeout_s * 1000 - (double)gone)
             ms = (int64_t)(timeout_s * 1000 - (double)gone) + 1;
-        const struct timespec nap = {0, ms * 1000000};
-        nanosleep(&nap, NULL);
+        client_sleep(w->s, ms);
         pause = pause * 3 / 2 > 250 ? 250 : pause * 3 / 2;
         for (size_t g = 0; g < w->n_groups; g++)
             if (wait_ask(w, (int)g, (int)g, err))

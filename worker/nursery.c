@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker with threads must not fork C code: a lock that another thread held
+ * would never be released in the child. So the worker forks once, early; this
+ * process has one thread and no descriptors but a control socket, over which
+ * each request brings those of a new child. The children are the worker's own,
+ * by CLONE_PARENT: they are waited for like any other, and die with it. */
+#define _GNU_SOURCE /* CLONE_PARENT, SOCK_CLOEXEC */
+#include "executor.h"
+#include "nursery.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "err.h"
+#include "serve.h"
+
+#define ANSWER_S 5
+#define N_FDS    3 /* sent: PIPE_OUT, PIPE_ERR and PIPE_RESULT */
+
+extern char **environ;
+
+struct request {
+    char entry[STINT_NAME_LEN * 2 + 48];
+};
+
+/* What the nursery has. */
+struct nest {
+    pid_t worker;
+    char *const *env;
+    const struct function *(*find)(const char *name, void *arg);
+    void *find_arg;
+    int *tid;             /* where the C library has its thread's number */
+};
+
+/* ---- In the nursery and its children ------------------------------------ */
+
+static void signals_reset(void)
+{
+    struct sigaction sa;
+    sigset_t none;
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = SIG_DFL;
+    for (int i = 1; i < NSIG; i++)
+        sigaction(i, &sa, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Those to 0, 1, …, and nothing else stays open. They are moved out of the way
+ * first. */
+static void fds_keep(int *fds, int n)
+{
+    for (int i = 0; i < n; i++)
+        fds[i] = fcntl(fds[i], F_DUPFD, 10);
+    for (int i = 0; i < n; i++)
+        if (fds[i] < 0 || dup2(fds[i], i) < 0)
+            _exit(126);
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)n, ~0U, 0) == 0)
+        return;
+#endif
+    for (long fd = n, max = sysconf(_SC_OPEN_MAX); fd < max; fd++)
+        close((int)fd);
+}
+
+static void life_tie(pid_t worker)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != worker)
+        _exit(127);
+}
+
+static _Noreturn void nest_child(const struct nest *nest, const char *entry,
+                                 const int *got)
+{
+    int fds[] = {0, got[0], got[1], got[2]};
+    char *equals = strchr(entry, '=');
+    life_tie(nest->worker);
+    prctl(PR_SET_NAME, "stint-child");
+    fds_keep(fds, 4);
+    if (equals != NULL) {
+        *equals = '\0';
+        setenv(entry, equals + 1, 1);
+    }
+    _exit(serve(3, nest->find, nest->find_arg));
+}
+
+/* fork, but for whose child it is. The C library keeps the thread's number in
+ * a place that its own fork has the kernel renew; so do we. Machines differ in
+ * whether that place is the 4th or the 5th argument; the other is not used. */
+static pid_t sibling_fork(const struct nest *nest)
+{
+    unsigned long flags = CLONE_PARENT | SIGCHLD;
+    if (nest->tid != NULL)
+        flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+#ifdef __s390__
+    return (pid_t)syscall(SYS_clone, NULL, flags, NULL, nest->tid, nest->tid);
+#else
+    return (pid_t)syscall(SYS_clone, flags, NULL, NULL, nest->tid, nest->tid);
+#endif
+}
+
+/* 0: the worker has gone. */
+static int request_receive(int fd, struct request *req, int got[N_FDS])
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(N_FDS * sizeof(int))];
+    } control;
+    struct iovec iov = {req, sizeof(*req)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    ssize_t n;
+    do {
+        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    if (n != sizeof(*req) || c == NULL || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len != CMSG_LEN(N_FDS * sizeof(int)))
+        return 0;
+    memcpy(got, CMSG_DATA(c), N_FDS * sizeof(int));
+    return 1;
+}
+
+/* What the worker had not written yet is not ours to write. */
+static void streams_reset(void)
+{
+    fflush(stdout);
+    fflush(stderr);
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+}
+
+static _Noreturn void nest_run(struct nest *nest, int fd)
+{
+    struct request req;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int fds[] = {null, null, null, fd};
+    int got[N_FDS];
+    life_tie(nest->worker);
+    prctl(PR_SET_NAME, "stint-nursery");
+    signals_reset();
+    fds_keep(fds, 4);
+    streams_reset();
+    environ = (char **)nest->env;
+#if defined(PR_GET_TID_ADDRESS) && defined(__GLIBC__)
+    if (prctl(PR_GET_TID_ADDRESS, &nest->tid) < 0)
+        nest->tid = NULL;
+#endif
+    while (request_receive(3, &req, got)) {
+        pid_t pid = sibling_fork(nest);
+        if (pid == 0)
+            nest_child(nest, req.entry, got);
+        int answer = pid > 0 ? (int)pid : -errno;
+        for (int i = 0; i < N_FDS; i++)
+            close(got[i]);
+        if (send(3, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+            break;
+    }
+    _exit(0);
+}
+
+/* ---- In the worker ------------------------------------------------------ */
+
+int nursery_start(struct nursery *n, char *const *env,
+                  const struct function *(*find)(const char *name, void *arg),
+                  void *find_arg, struct stint_err *err)
+{
+    struct nest nest = {getpid(), env, find, find_arg, NULL};
+    const struct timeval limit = {ANSWER_S, 0};
+    sigset_t all, old;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_errno(err, "socketpair");
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pid_t pid = fork();
+    if (pid == 0)
+        nest_run(&nest, ends[1]);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    close(ends[1]);
+    if (pid < 0) {
+        err_errno(err, "fork");
+        close(ends[0]);
+        return -1;
+    }
+    *n = (struct nursery){.pid = pid, .fd = ends[0]};
+    return 0;
+}
+
+static int request_send(int fd, const struct request *req, const int *fds)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(N_FDS * sizeof(int))];
+    } control;
+    struct iovec iov = {(void *)(uintptr_t)req, sizeof(*req)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    memset(&control, 0, sizeof(control));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(N_FDS * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, N_FDS * sizeof(int)); /* PIPE_OUT, …RESULT */
+    return sendmsg(fd, &msg, MSG_NOSIGNAL) == sizeof(*req) ? 0 : -1;
+}
+
+/* An answer that comes late would be taken for that of the next request: so
+ * the first that is missing is the last. */
+pid_t nursery_fork(struct nursery *n, const char *entry, const int *fds)
+{
+    static_assert(PIPE_OUT == 0 && PIPE_ERR == 1 && PIPE_RESULT == 2,
+                  "these three are sent");
+    struct request req = {""};
+    int answer = 0;
+    ssize_t got;
+    snprintf(req.entry, sizeof(req.entry), "%s", entry);
+    if (n->is_lost || request_send(n->fd, &req, fds) < 0) {
+        n->is_lost |= errno == EPIPE || errno == ECONNRESET;
+        return -1;
+    }
+    do {
+        got = recv(n->fd, &answer, sizeof(answer), 0);
+    } while (got < 0 && errno == EINTR);
+    n->is_lost = got != sizeof(answer);
+    if (answer > 0)
+        return answer;
+    errno = -answer;
+    return -1;
+}
+
+void nursery_stop(struct nursery *n)
+{
+    if (n->pid <= 0)
+        return;
+    close(n->fd);
+    kill(n->pid, SIGKILL);
+    waitpid(n->pid, NULL, 0);
+    n->pid = 0;
+}

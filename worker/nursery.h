@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Where processes for C functions come from: a fork of the worker, made before
+ * it has threads, that does nothing but fork itself again. */
+#ifndef STINT_WORKER_NURSERY_H
+#define STINT_WORKER_NURSERY_H
+
+#include <stint/stint.h>
+#include <sys/types.h>
+
+struct function;
+
+struct nursery {
+    pid_t pid; /* 0: there is none */
+    int fd;
+    int is_lost; /* it does not answer any more */
+};
+
+/* find_arg is seen as it is at this moment. Errors: SYSTEM. Before there are
+ * threads: what they hold would stay held in every child. */
+int nursery_start(struct nursery *n, char *const *env,
+                  const struct function *(*find)(const char *name, void *arg),
+                  void *find_arg, struct stint_err *err);
+/* A new child of ours that serves PROTOCOL.md (serve.c) on fds[PIPE_RESULT],
+ * with stdout and stderr: in a process group of its own, dead when we die; the
+ * caller has to wait for it. entry is put into its environment. Waits for the
+ * answer, 5 s at most. -1 with errno. */
+pid_t nursery_fork(struct nursery *n, const char *entry, const int *fds);
+/* Its children stay. */
+void nursery_stop(struct nursery *n);
+
+#endif
