@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A worker on a server in memory: the worker of production, ticked by who calls
  * instead of an event loop, on the server's clock instead of the host's, with
- * functions that are called inline. When nothing has happened in a tick, nothing
- * is due at this instant. */
-#include <errno.h>
+ * functions that are called inline. When nothing has happened in a tick,
+ * nothing is due at this instant. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@
 
 #define HEARTBEAT_MS 600000  /* few of them to jump over */
 #define TICKS_MAX    100000  /* at one instant without a run: it is a defect */
-#define RUNS_MAX     20000  /* at one instant */
+#define RUNS_MAX     20000   /* at one instant */
 
 /* The worker's monotonic clock is 0 an hour before the server's begins: like
  * any host's it is not the date. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What libstint-memory.so gives to libstint, which loads it when a program opens
- * "memory:". Both are of one build: the version must be the same. */
+/* What libstint-memory.so gives to libstint, which loads it when a program
+ * opens "memory:". Both are of one build: the version must be the same. */
 #ifndef STINT_MEMORY_API_H
 #define STINT_MEMORY_API_H
 

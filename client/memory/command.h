@@ -74,7 +74,8 @@ enum command_id {
     COMMAND_N
 };
 
-#define COMMAND_DECLARE(name, fn, arity, flags) void cmd_##fn(struct command *c);
+#define COMMAND_DECLARE(name, fn, arity, flags)                                \
+    void cmd_##fn(struct command *c);
 COMMANDS(COMMAND_DECLARE)
 #undef COMMAND_DECLARE
 

@@ -11,7 +11,8 @@
  *   keyspace                keys and what they hold
  *   reply                   answers, for Lua and for callers
  *   command, cmd_*          the commands
- *   library                 Lua, and the function library in it
+ *   library, script, fcall  Lua, and the function library in it
+ *   pool                    its memory
  *   memory                  the server
  *   store_memory            connections to it (store.h)
  *   module                  all of it as a loadable module */

@@ -80,7 +80,8 @@ static int element_order(const void *a, const void *b)
     return reply_order(*(redisReply *const *)a, *(redisReply *const *)b);
 }
 
-/* The same with the elements of all arrays in order; shares what is no array. */
+/* The same with the elements of all arrays in order; shares what is no
+ * array. */
 static redisReply *reply_sorted(redisReply *r)
 {
     if (r->type != REDIS_REPLY_ARRAY)

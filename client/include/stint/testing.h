@@ -14,8 +14,8 @@
  * only by the functions below. All that goes by Redis's clock goes by it.
  * Nothing is lost there, so tasks may ask for any durability.
  *
- * Not with these handles: stint_worker_run, stint_worker_start, stint_supervisor_*
- * (they need a Redis that other threads and processes reach). stint_wait only
+ * Not with these handles: stint_worker_run, stint_worker_start and supervisors,
+ * which need a Redis that other threads and processes reach. stint_wait only
  * looks: run first, and give it a timeout of 0.
  *
  * The module libstint-memory.so is needed beside libstint; it is built where
@@ -59,12 +59,12 @@ STINT_API STINT_CHECKED int stint_testing_advance(stint *s, double seconds,
  * The clock stands still, unless a handler moves it. *n_runs (may be NULL): how
  * many runs there were.
  *
- * The first call attaches `w`, made by stint_worker_new, to the server for good.
- * Its url is not looked at; without a name_space it has that of `s`. It is the
- * worker of production with one slot and no prefetch, so that priorities hold
- * for each single run; its heartbeats are ten minutes apart. It stays alive
- * for others between the calls as long as the clock allows. Of a broadcast it
- * runs its own part; other workers theirs, when they are run.
+ * The first call attaches `w`, made by stint_worker_new, to the server for
+ * good. Its url is not looked at; without a name_space it has that of `s`. It
+ * is the worker of production with one slot and no prefetch, so that priorities
+ * hold for each single run; its heartbeats are ten minutes apart. It stays
+ * alive for others between the calls as long as the clock allows. Of a
+ * broadcast it runs its own part; other workers theirs, when they are run.
  *
  * A handler's timeout passes only as it moves the clock; it cannot be given up
  * while it goes on, but is TIMEOUT when it returns. stint_worker_stop, called
