@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The server in memory behind "memory:". It lives in a module of its own that
- * is loaded when the first is wanted: libstint itself does not depend on Lua. */
+/* The server in memory behind "memory:". It lives in a module of its own, to
+ * be loaded when one is wanted: libstint itself does not depend on Lua. */
 #ifndef STINT_CORE_MEMORY_LINK_H
 #define STINT_CORE_MEMORY_LINK_H
 

@@ -243,7 +243,7 @@ int script_on_error(lua_State *lua)
     return 1;
 }
 
-/* ---- Globals -------------------------------------------------------------- */
+/* ---- Globals ------------------------------------------------------------- */
 
 static const luaL_Reg redis_functions[] = {
     {"call", redis_call},

@@ -15,8 +15,10 @@ sed -n '/^    \$ \.\/shop_test$/,/^$/p' "$doc" | sed '1d;/^$/d;s/^    //' \
 
 # A library with sanitizers needs a program with them.
 flags=()
-nm -D "$library/libstint.so" | grep -q __asan_init &&
-    flags=(-fsanitize=address,undefined)
+case "$(grep '^STINT_SANITIZE:' "$(dirname "$STINT")/CMakeCache.txt")" in
+*=?*) flags=(-fsanitize="$(grep '^STINT_SANITIZE:' \
+    "$(dirname "$STINT")/CMakeCache.txt" | cut -d= -f2)") ;;
+esac
 cc "${flags[@]}" -std=c11 -Wall -Wextra -Wshadow -Werror -o shop_test \
     shop_test.c -I "$here/../../client/include" -L "$library" -lstint \
     -Wl,-rpath,"$library" || fail "it does not compile"
