@@ -1,21 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* The child's side of a run, between fork and execve: async-signal-safe calls
- * only, because the worker has threads. */
-#define _GNU_SOURCE /* dup3, close_range by syscall */
+/* The child's side of a run, until execve. It borrows our memory, as after
+ * vfork: with no page table to be copied a start costs a third, however big
+ * the worker is. So the child has a stack of its own and makes
+ * async-signal-safe calls only, and all signals stay blocked until none of our
+ * handlers is left in it. We stand still meanwhile; what went wrong is in
+ * memory when we go on, and needs no pipe.
+ *
+ * It gets a copy of our memory instead, and only what it reports is shared,
+ * - if it becomes another user, who could do something to it before execve,
+ *   and because the kernel then makes its memory, ours, not dumpable;
+ * - under the sanitizers, whose books of stack and thread are in memory. */
+#define _GNU_SOURCE /* clone, dup3, close_range by syscall */
 #include "child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "confine.h"
+#include "orphan.h"
+
+#define STACK_BYTES 16384 /* the child's few calls take hundreds */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEMORY_SHARED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||    \
+    __has_feature(memory_sanitizer)
+#define MEMORY_SHARED 0
+#endif
+#endif
+#ifndef MEMORY_SHARED
+#define MEMORY_SHARED CLONE_VM
+#endif
+
+/* Of the child, to us. */
+struct report {
+    int code;         /* errno; 0: the program runs */
+    const char *step; /* NULL: execve */
+};
+
+struct start {
+    const struct child *child;
+    struct report *report;
+    pid_t parent;
+};
+
+/* What is ignored would stay so in the program; a handler must not run in our
+ * memory. */
 static void signals_reset(void)
 {
     struct sigaction sa;
@@ -29,73 +72,134 @@ static void signals_reset(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void fds_close_from(unsigned first, long max)
+static void fds_close_from(unsigned first)
 {
+    struct rlimit max;
+
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, first, ~0U, 0) == 0)
         return;
 #endif
-    for (long fd = first; fd < max; fd++)
-        close((int)fd);
+    if (getrlimit(RLIMIT_NOFILE, &max) == 0)
+        for (unsigned fd = first; fd < max.rlim_cur; fd++)
+            close((int)fd);
 }
 
-/* The pipes to 0, 1, 2, 3 and the exec pipe to 4: first all out of the way. */
-static int fds_arrange(struct child *c)
+/* The pipes to 0, 1, 2, 3: first all out of the way. */
+static int fds_arrange(const struct child *c)
 {
     const int order[N_PIPES] = {PIPE_IN, PIPE_OUT, PIPE_ERR, PIPE_RESULT};
+    int fds[N_PIPES];
 
-    c->exec_fd = fcntl(c->exec_fd, F_DUPFD_CLOEXEC, 10);
-    if (c->exec_fd < 0)
-        return -1;
-    for (int i = 0; i < N_PIPES; i++)
-        if ((c->fds[i] = fcntl(c->fds[i], F_DUPFD_CLOEXEC, 10)) < 0)
+    for (int i = 0; i < N_PIPES; i++) {
+        fds[i] = c->fds[order[i]];
+        if (fds[i] < N_PIPES &&
+            (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, N_PIPES)) < 0)
             return -1;
+    }
     for (int i = 0; i < N_PIPES; i++)
-        if (dup2(c->fds[order[i]], i) < 0)
+        if (dup2(fds[i], i) < 0)
             return -1;
-    if (dup3(c->exec_fd, 4, O_CLOEXEC) < 0)
-        return -1;
-    c->exec_fd = 4;
-    fds_close_from(5, c->fd_max);
+    fds_close_from(N_PIPES);
     return 0;
 }
 
-static _Noreturn void child_run(struct child *c)
+/* The fd is used before the pipes are arranged, which closes it. */
+static int cgroup_join(const struct child *c, const char **step)
 {
-    int code;
+    *step = "cgroup";
+    return c->cgroup_fd < 0 || write(c->cgroup_fd, "0", 1) == 1 ? 0 : -1;
+}
+
+/* Returns only if something went wrong. PR_SET_PDEATHSIG comes late: a change
+ * of the user clears it. */
+static void child_run(const struct start *s, const char **step)
+{
+    const struct child *c = s->child;
 
     setpgid(0, 0);
+    if (cgroup_join(c, step) < 0)
+        return;
+    *step = "descriptors";
+    if (fds_arrange(c) < 0)
+        return;
+    orphan_mark_set(c->mark);
+    if (c->confine && confine_apply(c->confine, step) < 0)
+        return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != c->parent)
+    if (getppid() != s->parent)
         _exit(127);
     signals_reset();
-    if (c->nice != 0)
-        setpriority(PRIO_PROCESS, 0,
-                    getpriority(PRIO_PROCESS, 0) + c->nice);
-    if (fds_arrange(c) == 0)
-        execve(c->path, c->argv, c->env);
-    code = errno;
-    if (write(c->exec_fd, &code, sizeof(code)) < 0)
-        _exit(126);
+    *step = NULL;
+    execve(c->path, c->argv, c->env);
+}
+
+static int child_main(void *arg)
+{
+    struct start *s = arg;
+    const char *step = NULL;
+
+    child_run(s, &step);
+    s->report->step = step;
+    s->report->code = errno;
     _exit(127);
 }
 
-pid_t child_fork(struct child *c)
+/* Also without CLONE_VM we wait until it runs. */
+static pid_t child_clone(struct start *s, int flags)
 {
+    _Alignas(64) char stack[STACK_BYTES];
     sigset_t all, old;
     pid_t pid;
+    int code;
 
-    c->parent = getpid();
-    c->fd_max = sysconf(_SC_OPEN_MAX);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    pid = fork();
-    if (pid == 0)
-        child_run(c);
+    pid = clone(child_main, stack + sizeof(stack),
+                flags | CLONE_VFORK | SIGCHLD, s);
+    code = errno;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (pid > 0)
-        setpgid(pid, pid); /* either of us is first */
+    errno = code;
     return pid;
+}
+
+/* The pid, or -1: it is reaped, and what it reported stands in *r. */
+static pid_t child_judge(pid_t pid, const struct report *r, const char **step)
+{
+    if (pid < 0 || r->code == 0)
+        return pid;
+    waitpid(pid, NULL, 0);
+    *step = r->step;
+    errno = r->code;
+    return -1;
+}
+
+static pid_t child_start_copied(struct start *s, const char **step)
+{
+    struct report *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pid;
+    int code;
+
+    if (r == MAP_FAILED)
+        return -1;
+    s->report = r;
+    pid = child_judge(child_clone(s, 0), r, step);
+    code = errno;
+    munmap(r, sizeof(*r));
+    errno = code;
+    return pid;
+}
+
+pid_t child_start(const struct child *c, const char **step)
+{
+    struct report r = {0, NULL};
+    struct start s = {.child = c, .report = &r, .parent = getpid()};
+
+    *step = NULL;
+    if (!MEMORY_SHARED || (c->confine && c->confine->user.text))
+        return child_start_copied(&s, step);
+    return child_judge(child_clone(&s, MEMORY_SHARED), &r, step);
 }
 
 static int is_program(const char *path)

@@ -210,11 +210,14 @@ int config_load(struct config *c, const char *path, struct stint_err *err)
 
 void config_close(struct config *c)
 {
-    for (int i = 0; i < c->n_types; i++)
+    for (int i = 0; i < c->n_types; i++) {
         template_free(c->types[i].program.argv);
+        confine_close(&c->types[i].program.confine);
+    }
     free(c->types);
     for (int i = 0; i < c->n_pools; i++) {
         template_free(c->pools[i]->argv);
+        confine_close(&c->pools[i]->confine);
         free(c->pools[i]->settings);
         free(c->pools[i]);
     }

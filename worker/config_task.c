@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One entry of "tasks": {"exec": […]}, {"child": […]} or {"module": PATH},
- * with settings. Which keys there are, and for which kind, is one table. */
+ * with settings. Which keys there are, and for which kind, is one table; those
+ * of processes in general are confine.h's. */
 #include <dlfcn.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "config.h"
 #include "err.h"
+#include "quantity.h"
 #include "template.h"
 
 #define PROCESSES_MAX 1000
@@ -19,6 +21,10 @@ struct entry {
     char **argv;          /* owned until it is taken */
     struct child_pool pool; /* its numbers */
     int isolated;         /* isolation "process" */
+    struct confine confine; /* owned until it is taken */
+    int is_confined;
+    unsigned kind;        /* it is, by its keys; and how many say so */
+    int n_kinds;
 };
 
 enum { KIND_EXEC = 1, KIND_CHILD = 2, KIND_FUNCTION = 4,
@@ -100,15 +106,6 @@ static int read_timeout(struct entry *e, const json_t *v,
     return 0;
 }
 
-static int read_nice(struct entry *e, const json_t *v, struct stint_err *err)
-{
-    json_int_t n = json_integer_value(v);
-    if (!json_is_integer(v) || n < -20 || n > 19)
-        return err_set(err, STINT_INVALID, "must be an integer from -20 to 19");
-    e->type->program.nice = (int)n;
-    return 0;
-}
-
 static int read_processes(struct entry *e, const json_t *v,
                           struct stint_err *err)
 {
@@ -129,26 +126,13 @@ static int read_max_tasks(struct entry *e, const json_t *v,
     return 0;
 }
 
-/* 1048576, or "512M". -1: neither. */
-static int64_t bytes_of(const json_t *v)
-{
-    static const char units[] = "KMGT";
-    const char *s = json_string_value(v);
-    char *end = NULL;
-    if (json_is_integer(v))
-        return json_integer_value(v) > 0 ? json_integer_value(v) : -1;
-    long long n = s != NULL ? strtoll(s, &end, 10) : 0;
-    const char *unit = n > 0 && *end != '\0' ? strchr(units, *end) : NULL;
-    if (n <= 0 || n > INT32_MAX || unit == NULL || end[1] != '\0')
-        return -1;
-    return (int64_t)n << (10 * (unit - units + 1));
-}
-
 static int read_max_rss(struct entry *e, const json_t *v,
                         struct stint_err *err)
 {
-    e->pool.max_rss_bytes = bytes_of(v);
-    if (e->pool.max_rss_bytes < 0)
+    uint64_t bytes;
+    int rc = quantity_read(v, 1, &bytes);
+    e->pool.max_rss_bytes = rc == 0 ? (int64_t)bytes : 0;
+    if (e->pool.max_rss_bytes <= 0)
         return err_set(err, STINT_INVALID,
                        "must be a number of bytes, or as \"512M\"");
     return 0;
@@ -162,7 +146,6 @@ static const struct entry_key keys[] = {
     {"module", KIND_FUNCTION, KIND_FUNCTION, read_module},
     {"isolation", KIND_FUNCTION, 0, read_isolation},
     {"timeout", KIND_ANY, 0, read_timeout},
-    {"nice", KIND_EXEC, 0, read_nice},
     {"processes", KIND_POOL, 0, read_processes},
     {"max_tasks", KIND_POOL, 0, read_max_tasks},
     {"max_rss", KIND_POOL, 0, read_max_rss},
@@ -177,29 +160,43 @@ static const struct entry_key *key_find(const char *name)
     return NULL;
 }
 
-/* The one kind the keys decide on. */
-static int entry_kind(const json_t *spec, unsigned *kind,
+/* One key; its kind is judged when all are known. */
+static int entry_read(struct entry *e, const char *name, const json_t *v,
                       struct stint_err *err)
+{
+    const struct entry_key *key = key_find(name);
+    if (key != NULL) {
+        e->kind |= key->makes;
+        e->n_kinds += key->makes != 0;
+        return key->read(e, v, err) < 0 ? err_wrap(err, "%s", name) : 0;
+    }
+    int rc = confine_read(&e->confine, name, v, err);
+    if (rc == 0)
+        return err_set(err, STINT_INVALID, "unknown key \"%.60s\"", name);
+    e->is_confined = 1;
+    return rc < 0 ? -1 : 0;
+}
+
+/* Do the keys go together? */
+static int entry_judge(const struct entry *e, const json_t *spec,
+                       struct stint_err *err)
 {
     const char *name;
     json_t *v;
-    int n = *kind != 0;
-    json_object_foreach((json_t *)(uintptr_t)spec, name, v) {
-        const struct entry_key *key = key_find(name);
-        if (key == NULL)
-            return err_set(err, STINT_INVALID, "unknown key \"%.60s\"", name);
-        n += key->makes != 0;
-        *kind |= key->makes;
-    }
-    if (n != 1)
+    if (e->n_kinds != 1)
         return err_set(err, STINT_INVALID,
                        "needs exactly one of exec, child and module");
-    json_object_foreach((json_t *)(uintptr_t)spec, name, v)
-        if (!(key_find(name)->kinds & *kind))
+    json_object_foreach((json_t *)(uintptr_t)spec, name, v) {
+        const struct entry_key *key = key_find(name);
+        if (key != NULL && !(key->kinds & e->kind))
             return err_set(err, STINT_INVALID, "%.60s is not for %s", name,
-                           *kind == KIND_EXEC    ? "exec"
-                           : *kind == KIND_CHILD ? "child"
-                                                 : "C functions");
+                           e->kind == KIND_EXEC    ? "exec"
+                           : e->kind == KIND_CHILD ? "child"
+                                                   : "C functions");
+    }
+    if (e->kind == KIND_FUNCTION && !e->isolated && e->is_confined)
+        return err_set(err, STINT_INVALID, "nice, user, rlimits and the like "
+                       "need \"isolation\": \"process\"");
     return 0;
 }
 
@@ -224,6 +221,8 @@ static struct child_pool *pool_take(struct entry *e, const json_t *spec)
         return pool;
     }
     *pool = e->pool;
+    pool->confine = e->confine;
+    memset(&e->confine, 0, sizeof(e->confine));
     pool->argv = e->argv;
     pool->settings = settings;
     e->argv = NULL;
@@ -231,18 +230,20 @@ static struct child_pool *pool_take(struct entry *e, const json_t *spec)
     return pool;
 }
 
-static int entry_take(struct entry *e, unsigned kind, const json_t *spec,
+static int entry_take(struct entry *e, const json_t *spec,
                       struct stint_err *err)
 {
     struct task_type *t = e->type;
     const struct child_pool *p = &e->pool;
-    if (kind == KIND_EXEC) {
+    if (e->kind == KIND_EXEC) {
         t->runs_on = EXECUTOR_PROGRAM;
         t->program.argv = e->argv;
+        t->program.confine = e->confine;
         e->argv = NULL;
+        memset(&e->confine, 0, sizeof(e->confine));
         return program_check(&t->program, err);
     }
-    if (kind == KIND_FUNCTION && !e->isolated) {
+    if (e->kind == KIND_FUNCTION && !e->isolated) {
         t->runs_on = EXECUTOR_THREAD;
         if (p->processes || p->max_tasks || p->max_rss_bytes)
             return err_set(err, STINT_INVALID, "processes, max_tasks and "
@@ -258,22 +259,23 @@ int config_read_task(struct config *c, struct task_type *t,
                      const struct json_t *spec, struct stint_err *err)
 {
     struct entry e = {.config = c, .type = t};
-    unsigned kind = t->function.fn != NULL ? KIND_FUNCTION : 0;
     const char *name;
     json_t *v;
+    int rc = 0;
     if (!json_is_object(spec))
         return err_set(err, STINT_INVALID, "must be an object");
-    int rc = entry_kind(spec, &kind, err);
+    if (t->function.fn != NULL) {
+        e.kind = KIND_FUNCTION;
+        e.n_kinds = 1;
+    }
+    json_object_foreach((json_t *)(uintptr_t)spec, name, v)
+        if (rc == 0)
+            rc = entry_read(&e, name, v, err);
     if (rc == 0)
-        json_object_foreach((json_t *)(uintptr_t)spec, name, v) {
-            rc = key_find(name)->read(&e, v, err);
-            if (rc < 0) {
-                err_wrap(err, "%s", name);
-                break;
-            }
-        }
+        rc = entry_judge(&e, spec, err);
     if (rc == 0)
-        rc = entry_take(&e, kind, spec, err);
+        rc = entry_take(&e, spec, err);
     template_free(e.argv);
+    confine_close(&e.confine);
     return rc;
 }

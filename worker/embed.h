@@ -10,6 +10,7 @@
 #include "store.h"
 #include "worker.h"
 
+struct children;
 struct event;
 
 struct stint_worker {
@@ -25,6 +26,7 @@ struct stint_worker {
     /* From loop_open to loop_close: */
     struct event_base *base; /* borrowed */
     struct event *timer, *stop, *end;
+    struct children *children; /* NULL: it has none */
     stint_worker_end_fn on_end;
     void *end_arg;
     struct store *store;

@@ -8,9 +8,11 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
+#include "confine.h"
 #include "limits.h"
 
 struct buf;
+struct children;
 struct log;
 struct event_base;
 struct executor;
@@ -106,6 +108,7 @@ struct executor_options {
     struct event_base *base;
     int64_t grace_ms;
     const char *worker;       /* WORKER, for the children's environment */
+    struct children *children; /* of this worker; not for threads */
     executor_done_fn on_done;
     executor_run_fn on_progress; /* the run has said how far it is; may be
                                     called often */
@@ -127,7 +130,7 @@ struct executor_options {
 struct program {
     char **argv;  /* NULL-terminated, with {args}, {args.N}, {vars.NAME},
                      {parents.ID.result}, {parents.ID.status} */
-    int nice;
+    struct confine confine; /* owned */
 };
 /* Checks templates ("{args.x}", "{foo}", unbalanced). -1 and err INVALID. */
 int program_check(const struct program *p, struct stint_err *err);
@@ -149,6 +152,7 @@ struct child_pool {
     int processes;         /* 0: as many as the worker's concurrency */
     int64_t max_tasks;     /* runs of a child, then a new one; 0: any */
     int64_t max_rss_bytes; /* memory after a run, then a new one; 0: any */
+    struct confine confine; /* of each process; owned */
     char *settings;        /* JSON of all of it: entries with equal ones share
                               the pool; owned */
 };
@@ -157,9 +161,9 @@ struct child_pool {
 struct executor *children_executor_new(const struct executor_options *o,
                                        struct stint_err *err);
 
-/* Kills, by SIGKILL, every process whose environment names this worker
- * (STINT_WORKER=…), until a pass finds none or `passes` are done. Used at a
- * worker's end and by the guard. Returns the number killed. */
+/* Kills, by SIGKILL, every process with a sign of this worker (orphan.h),
+ * until a pass finds none or `passes` are done. Used at a worker's end and by
+ * the guard. Returns the number killed. */
 int orphans_kill(const char *worker, int passes);
 
 /* A tiny process that outlives the worker by a moment: when the worker's end

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a worker leaves behind when it dies must die, too. Its children carry
- * STINT_WORKER in their environment, which neither the worker nor the guard
- * has; so whoever has it may be killed, wherever it was moved to. */
+ * its signs (orphan.h), which neither the worker nor the guard has; so whoever
+ * has one may be killed, wherever it was moved to. */
 #define _GNU_SOURCE /* pipe2, close_range by syscall */
 #include <dirent.h>
 #include <errno.h>
@@ -15,56 +15,34 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "err.h"
 #include "executor.h"
 #include "orphan.h"
 
 #define PASS_PAUSE_NS 5000000 /* SIGKILL needs a moment to be felt */
 
-/* Looks for the entry in a stream of NUL-terminated entries. *at: how much of
- * it matched, or SIZE_MAX until the next entry begins. */
-static int entry_find(const char *data, size_t len, const char *entry,
-                      size_t *at)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (*at != SIZE_MAX && data[i] == entry[*at]) {
-            if (data[i] == '\0')
-                return 1;
-            ++*at;
-        } else {
-            *at = data[i] == '\0' ? 0 : SIZE_MAX;
-        }
-    }
-    return 0;
-}
-
-int orphan_has(pid_t pid, const char *entry)
-{
-    char path[40], data[4096];
-    size_t at = 0;
-    ssize_t n;
-    int fd, found = 0;
-
-    snprintf(path, sizeof(path), "/proc/%ld/environ", (long)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    while (!found && (n = read(fd, data, sizeof(data))) > 0)
-        found = entry_find(data, (size_t)n, entry, &at);
-    close(fd);
-    return found;
-}
-
-static int is_own(const char *name)
+static int is_killable(const char *name)
 {
     char path[300];
     struct stat st;
 
+    if (geteuid() == 0)
+        return 1; /* its runs may be other users' */
     snprintf(path, sizeof(path), "/proc/%s", name);
     return stat(path, &st) == 0 && st.st_uid == geteuid();
 }
 
-int orphans_kill_once(const char *entry)
+static int is_orphan(pid_t pid, const char *entry, uint64_t mark)
+{
+    uint64_t own = orphan_mark(pid);
+
+    if (own == mark)
+        return 0; /* a guard's */
+    return (own & ~ORPHAN_RUN_MASK) == mark || orphan_has(pid, entry);
+}
+
+static int orphans_pass(const char *entry, uint64_t mark)
 {
     DIR *dir = opendir("/proc");
     struct dirent *d;
@@ -77,7 +55,7 @@ int orphans_kill_once(const char *entry)
         pid_t pid = (pid_t)strtol(d->d_name, &end, 10);
 
         if (*end != '\0' || pid <= 1 || pid == getpid() || pid == getppid() ||
-            !is_own(d->d_name) || !orphan_has(pid, entry))
+            !is_killable(d->d_name) || !is_orphan(pid, entry, mark))
             continue;
         n += kill(pid, SIGKILL) == 0;
     }
@@ -88,12 +66,13 @@ int orphans_kill_once(const char *entry)
 int orphans_kill(const char *worker, int passes)
 {
     const struct timespec pause = {0, PASS_PAUSE_NS};
+    const uint64_t mark = orphan_mark_of(worker);
     char entry[STINT_NAME_LEN * 2 + 32];
     int n, all = 0;
 
     n = snprintf(entry, sizeof(entry), "STINT_WORKER=%s", worker);
     check(n > 0 && (size_t)n < sizeof(entry));
-    while (passes-- > 0 && (n = orphans_kill_once(entry)) > 0) {
+    while (passes-- > 0 && (n = orphans_pass(entry, mark)) > 0) {
         all += n;
         nanosleep(&pause, NULL);
     }
@@ -114,12 +93,23 @@ static void fds_close(unsigned first, unsigned last)
         close((int)fd);
 }
 
+static void cgroups_sweep(pid_t parent)
+{
+    char base[CGROUP_PATH_MAX];
+    struct stint_err err = {STINT_OK, ""};
+
+    if (cgroup_base_find(base, &err) == 0)
+        cgroup_base_sweep(base, parent);
+}
+
 static _Noreturn void guard_run(const char *worker, int fd)
 {
+    const pid_t parent = getppid();
     char byte;
     ssize_t n;
 
     prctl(PR_SET_NAME, "stint-guard");
+    orphan_mark_set(orphan_mark_of(worker));
     setsid();
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
@@ -131,6 +121,7 @@ static _Noreturn void guard_run(const char *worker, int fd)
         n = read(fd, &byte, 1);
     } while (n > 0 || (n < 0 && errno == EINTR));
     orphans_kill(worker, 20);
+    cgroups_sweep(parent);
     _exit(0);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "children.h"
 #include "clock.h"
 #include "embed.h"
 #include "err.h"
@@ -169,6 +170,10 @@ static int loop_executors(stint_worker *sw, struct stint_err *err)
         sw->guard = guard_start(w->name, &sw->guard_fd, err);
         if (sw->guard < 0)
             return -1;
+        sw->children = children_new(sw->base, w->name, err);
+        if (sw->children == NULL)
+            return -1;
+        o.children = sw->children;
     }
     for (int i = 0; i < EXECUTOR_N; i++) {
         if (config_count(&sw->config, i) == 0)
@@ -227,6 +232,8 @@ static void loop_close(stint_worker *sw)
             e->ops->close(e);
         w->executors[i] = NULL;
     }
+    children_free(sw->children);
+    sw->children = NULL;
     for (int s = 0; s < HELD_N && !sw->is_stuck; s++)
         while (w->held[s].first != NULL)
             held_free(w, w->held[s].first);

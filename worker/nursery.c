@@ -7,6 +7,7 @@
 #define _GNU_SOURCE /* CLONE_PARENT, SOCK_CLOEXEC */
 #include "executor.h"
 #include "nursery.h"
+#include "resident.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,7 +25,10 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "children.h"
+#include "confine.h"
 #include "err.h"
+#include "orphan.h"
 #include "serve.h"
 
 #define ANSWER_S 5
@@ -34,11 +38,14 @@ extern char **environ;
 
 struct request {
     char entry[STINT_NAME_LEN * 2 + 48];
+    uint64_t mark;
+    const struct confine *confine; /* it has been there since before the fork */
 };
 
 /* What the nursery has. */
 struct nest {
     pid_t worker;
+    uint64_t mark;        /* as the guard's: it is not to be killed by it */
     char *const *env;
     const struct function *(*find)(const char *name, void *arg);
     void *find_arg;
@@ -84,18 +91,40 @@ static void life_tie(pid_t worker)
         _exit(127);
 }
 
-static _Noreturn void nest_child(const struct nest *nest, const char *entry,
+/* What it may inherit; its own come first in the nursery's. */
+static void env_arrange(const struct confine *confine)
+{
+    size_t max = confine_env_max(confine, environ) + RESIDENT_ENV_OWN + 1;
+    char **env = calloc(max, sizeof(*env)), **old = environ;
+    if (env == NULL)
+        _exit(126);
+    memcpy(env, old, RESIDENT_ENV_OWN * sizeof(*env));
+    confine_env(confine, old + RESIDENT_ENV_OWN, env + RESIDENT_ENV_OWN);
+    environ = env;
+}
+
+/* PR_SET_PDEATHSIG comes late: a change of the user clears it. What cannot be
+ * done is told on stderr, which is the child's own by then. */
+static _Noreturn void nest_child(const struct nest *nest, struct request *req,
                                  const int *got)
 {
     int fds[] = {0, got[0], got[1], got[2]};
-    char *equals = strchr(entry, '=');
+    char *equals = strchr(req->entry, '=');
+    const char *step = NULL;
+    orphan_mark_set(req->mark);
     life_tie(nest->worker);
     prctl(PR_SET_NAME, "stint-child");
     fds_keep(fds, 4);
+    env_arrange(req->confine);
     if (equals != NULL) {
         *equals = '\0';
-        setenv(entry, equals + 1, 1);
+        setenv(req->entry, equals + 1, 1);
     }
+    if (confine_apply(req->confine, &step) < 0) {
+        fprintf(stderr, "%s: %s\n", step, strerror(errno));
+        _exit(126);
+    }
+    life_tie(nest->worker);
     _exit(serve(3, nest->find, nest->find_arg));
 }
 
@@ -152,6 +181,7 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int fds[] = {null, null, null, fd};
     int got[N_FDS];
+    orphan_mark_set(nest->mark);
     life_tie(nest->worker);
     prctl(PR_SET_NAME, "stint-nursery");
     signals_reset();
@@ -165,7 +195,7 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
     while (request_receive(3, &req, got)) {
         pid_t pid = sibling_fork(nest);
         if (pid == 0)
-            nest_child(nest, req.entry, got);
+            nest_child(nest, &req, got);
         int answer = pid > 0 ? (int)pid : -errno;
         for (int i = 0; i < N_FDS; i++)
             close(got[i]);
@@ -177,11 +207,12 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
 
 /* ---- In the worker ------------------------------------------------------ */
 
-int nursery_start(struct nursery *n, char *const *env,
+int nursery_start(struct nursery *n, const char *worker, char *const *env,
                   const struct function *(*find)(const char *name, void *arg),
                   void *find_arg, struct stint_err *err)
 {
-    struct nest nest = {getpid(), env, find, find_arg, NULL};
+    struct nest nest = {getpid(), orphan_mark_of(worker), env,
+                        find,     find_arg,               NULL};
     const struct timeval limit = {ANSWER_S, 0};
     sigset_t all, old;
     int ends[2];
@@ -225,13 +256,23 @@ static int request_send(int fd, const struct request *req, const int *fds)
     return sendmsg(fd, &msg, MSG_NOSIGNAL) == sizeof(*req) ? 0 : -1;
 }
 
+/* It has no run yet, so it has used nothing. */
+static void cgroup_enter(const struct kid *kid, pid_t pid)
+{
+    if (kid->cgroup.procs_fd >= 0 &&
+        dprintf(kid->cgroup.procs_fd, "%ld", (long)pid) < 0)
+        kill(pid, SIGKILL); /* not without its limits */
+}
+
 /* An answer that comes late would be taken for that of the next request: so
  * the first that is missing is the last. */
-pid_t nursery_fork(struct nursery *n, const char *entry, const int *fds)
+pid_t nursery_fork(struct nursery *n, const struct kid *kid,
+                   const char *entry, const struct confine *confine,
+                   const int *fds)
 {
     static_assert(PIPE_OUT == 0 && PIPE_ERR == 1 && PIPE_RESULT == 2,
                   "these three are sent");
-    struct request req = {""};
+    struct request req = {"", kid->mark, confine};
     int answer = 0;
     ssize_t got;
     snprintf(req.entry, sizeof(req.entry), "%s", entry);
@@ -243,8 +284,10 @@ pid_t nursery_fork(struct nursery *n, const char *entry, const int *fds)
         got = recv(n->fd, &answer, sizeof(answer), 0);
     } while (got < 0 && errno == EINTR);
     n->is_lost = got != sizeof(answer);
-    if (answer > 0)
+    if (answer > 0) {
+        cgroup_enter(kid, answer);
         return answer;
+    }
     errno = -answer;
     return -1;
 }

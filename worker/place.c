@@ -115,7 +115,7 @@ static void place_take_back(struct place *p)
     p->n_failures = 0;
     if (p->state != PLACE_BUSY)
         return;
-    if (p->resident.pid == 0) /* its last words */
+    if (p->resident.kid.pid == 0) /* its last words */
         p->state = PLACE_LEAVING;
     else if (place_is_spent(p))
         place_retire(p);
@@ -178,7 +178,7 @@ void place_start(struct place *p)
         return;
     }
     log_debug(p->pool->pools->o.log, "%s: child %ld", pool_name(p->pool),
-              (long)p->resident.pid);
+              (long)p->resident.kid.pid);
     p->state = PLACE_STARTING;
     place_set_due(p, clock_mono_ms() + HELLO_MS);
 }
@@ -333,7 +333,7 @@ static void place_on_hello(struct place *p, const json_t *frame,
     }
     if (name != NULL)
         log_debug(p->pool->pools->o.log, "child %ld: %.100s",
-                  (long)p->resident.pid, name);
+                  (long)p->resident.kid.pid, name);
     resident_ignore(&p->resident);
     place_rest(p);
 }

@@ -267,7 +267,7 @@ static int pool_init(struct pools *ps, struct pool *pool,
         p->pool = pool;
         p->due_ms = INT64_MAX;
         p->resident.home = &ps->home;
-        p->resident.argv = how->argv;
+        p->resident.how = how;
     }
     return 0;
 }
@@ -278,6 +278,7 @@ static int pools_init(struct pools *ps, struct stint_err *err)
     struct resident_home *home = &ps->home;
     int n_functions = 0;
     *home = (struct resident_home){.base = o->base,
+                                   .children = o->children,
                                    .log = o->log,
                                    .nursery = &ps->nursery,
                                    .env = resident_env(o->worker),
@@ -295,8 +296,8 @@ static int pools_init(struct pools *ps, struct stint_err *err)
             return -1;
     }
     return n_functions == 0 ? 0
-                            : nursery_start(&ps->nursery, home->env, o->find,
-                                            o->find_arg, err);
+                            : nursery_start(&ps->nursery, o->worker, home->env,
+                                            o->find, o->find_arg, err);
 }
 
 struct executor *children_executor_new(const struct executor_options *o,

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs: one process a run, fork and execve, no shell. A run's life:
- * start fills the template and makes four pipes and the child; the loop feeds
- * stdin and gives stdout, stderr and the result to capture.c, a bounded piece
- * at a time, so that a child that never stops writing delays no timeout; tick
- * sends SIGTERM and SIGKILL; SIGCHLD tells of the end. Then its process group
- * is killed, what already lies in the pipes is read (their EOF may never
- * come), and processes that left the group but still carry the run's id in
- * their environment are killed, in passes, until none is found. Only after
- * that the run is done. */
+/* Programs: one process a run, execve and no shell. A run's life: start fills
+ * the template and makes four pipes and the child; the loop feeds stdin and
+ * gives stdout, stderr and the result to capture.c, a bounded piece at a time,
+ * so that a child that never stops writing delays no timeout; tick sends
+ * SIGTERM and SIGKILL; children.c tells of the end. Then its process group is
+ * killed and what already lies in the pipes is read (their EOF may never
+ * come). Only when children.c found nothing more of it, the run is done. */
 #define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
 #include <event2/event.h>
@@ -18,27 +16,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "capture.h"
 #include "child.h"
+#include "children.h"
 #include "clock.h"
 #include "err.h"
 #include "executor.h"
 #include "limits.h"
-#include "orphan.h"
 #include "template.h"
 
 #define READ_BYTES     65536 /* a pipe's content, a step of the loop */
 #define DRAIN_READS    32    /* of what is left at the end, at most */
-#define PIDS           256   /* buckets; a power of two */
-#define ORPHAN_PASSES  100
-#define ORPHAN_WAIT_US 2000
+#define STDIN_FIRST    4096  /* a pipe holds at least a page */
 
 struct slot;
 
@@ -49,21 +43,18 @@ struct pipe {
 };
 
 struct slot {
-    struct slot *next, *prev;  /* running; ending uses next only */
-    struct slot *same_bucket;
+    struct kid kid;            /* first */
+    struct slot *next, *prev;  /* running */
     struct programs *programs;
     struct run *run;
-    pid_t pid;                 /* 0: never was one */
-    int status;                /* once reaped, as the next */
+    int status;                /* once reaped, as the next; -1: somebody else
+                                  reaped it */
     struct rusage usage;
     int64_t timeout_ms, kill_ms; /* when; INT64_MAX: never */
     enum run_outcome ending;   /* RUN_COMPLETED: nobody ended it */
-    int passes;
     struct pipe pipes[N_PIPES];
-    int exec_fd;               /* errno, if exec failed */
     size_t written;            /* of stdin */
     struct capture capture;
-    char *name;                /* argv[0] */
     char run_entry[STINT_ID_LEN + 40]; /* STINT_RUN_ID=… */
     char error[ERROR_BYTES_MAX + 1];
 };
@@ -73,20 +64,23 @@ struct programs {
     struct executor_options o;
     char *worker;
     char **env;               /* for the children */
-    struct slot *running, *ending;
-    struct slot *by_pid[PIDS];
+    struct slot *running;
     int64_t next_ms;
-    struct event *on_child, *later;
     char scratch[READ_BYTES];
 };
 
-/* ---- Before the fork ---------------------------------------------------- */
+/* ---- Before the child ---------------------------------------------------- */
 
 static void fd_close(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
+}
+
+static int fd_unblock(int fd)
+{
+    return fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
 static int pipes_make(struct slot *s, struct child *c)
@@ -100,14 +94,27 @@ static int pipes_make(struct slot *s, struct child *c)
             return -1;
         s->pipes[i].fd = ends[ours];
         c->fds[i] = ends[!ours];
-        if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0)
+        if (!ours && fd_unblock(ends[0]) < 0)
             return -1;
     }
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    return 0;
+}
+
+/* The first piece of stdin, before there is a child: an empty pipe takes it at
+ * once. Most tasks end with it and need no event. */
+static int stdin_begin(struct slot *s)
+{
+    struct pipe *p = &s->pipes[PIPE_IN];
+    size_t len = s->run->json_len;
+
+    if (len > STDIN_FIRST)
+        len = STDIN_FIRST;
+    if (len > 0 && write(p->fd, s->run->json, len) != (ssize_t)len)
         return -1;
-    s->exec_fd = ends[0];
-    c->exec_fd = ends[1];
-    return fcntl(s->exec_fd, F_SETFL, O_NONBLOCK);
+    s->written = len;
+    if (len == s->run->json_len)
+        fd_close(&p->fd);
+    return p->fd < 0 ? 0 : fd_unblock(p->fd);
 }
 
 /* ---- What goes through the pipes ---------------------------------------- */
@@ -189,42 +196,20 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     stdin_feed(((struct pipe *)arg)->slot);
 }
 
-/* ---- Which slot is it --------------------------------------------------- */
-
-static struct slot **bucket(struct programs *p, pid_t pid)
-{
-    return &p->by_pid[(unsigned)pid % PIDS];
-}
-
-static struct slot *slot_by_pid(struct programs *p, pid_t pid)
-{
-    struct slot *s = *bucket(p, pid);
-
-    while (s && s->pid != pid)
-        s = s->same_bucket;
-    return s;
-}
+/* ---- Those that run ----------------------------------------------------- */
 
 static void running_add(struct programs *p, struct slot *s)
 {
-    struct slot **b = bucket(p, s->pid);
-
-    s->same_bucket = *b;
-    *b = s;
     s->prev = NULL;
     s->next = p->running;
     if (p->running)
         p->running->prev = s;
     p->running = s;
+    children_add(p->o.children, &s->kid);
 }
 
 static void running_remove(struct programs *p, struct slot *s)
 {
-    struct slot **b = bucket(p, s->pid);
-
-    while (*b != s)
-        b = &(*b)->same_bucket;
-    *b = s->same_bucket;
     if (s->prev)
         s->prev->next = s->next;
     else
@@ -233,67 +218,21 @@ static void running_remove(struct programs *p, struct slot *s)
         s->next->prev = s->prev;
 }
 
-static void ending_add(struct programs *p, struct slot *s, int wait_us)
-{
-    const struct timeval tv = {0, wait_us};
-
-    s->next = p->ending;
-    p->ending = s;
-    if (wait_us > 0)
-        evtimer_add(p->later, &tv);
-    else
-        event_active(p->later, 0, 0);
-}
-
 /* ---- The end ------------------------------------------------------------ */
 
-/* Adopted processes hang at the main thread, ours at the one that forked. */
-static int children_scan(struct programs *p, const struct slot *s, pid_t tid)
+static void oom_tell(struct slot *s)
 {
-    char path[64];
-    long pid;
-    int found = 0;
-    FILE *f;
+    char old[ERROR_BYTES_MAX + 1];
 
-    snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)tid);
-    f = fopen(path, "re");
-    if (!f)
-        return 0;
-    while (fscanf(f, "%ld", &pid) == 1) {
-        if (slot_by_pid(p, (pid_t)pid) ||
-            !orphan_has((pid_t)pid, s->run_entry))
-            continue;
-        found += kill((pid_t)pid, SIGKILL) == 0;
-    }
-    fclose(f);
-    return found;
-}
-
-static int orphans_pass(struct programs *p, const struct slot *s)
-{
-    pid_t own = (pid_t)syscall(SYS_gettid), main_thread = getpid();
-    int found = children_scan(p, s, main_thread);
-
-    if (own != main_thread)
-        found += children_scan(p, s, own);
-    return found;
-}
-
-static int exec_failed(struct slot *s)
-{
-    int code;
-
-    if (s->pid == 0 || read(s->exec_fd, &code, sizeof(code)) != sizeof(code))
-        return 0;
-    snprintf(s->error, sizeof(s->error), "cannot run %.200s: %s", s->name,
-             strerror(code));
-    return 1;
+    memcpy(old, s->error, sizeof(old));
+    snprintf(s->error, sizeof(s->error), "%s: %.900s",
+             "killed by the memory limit of its cgroup", old);
 }
 
 static void outcome_find(struct slot *s, struct run_result *r)
 {
     r->outcome = RUN_FAILED;
-    if (s->pid == 0 || exec_failed(s))
+    if (s->kid.pid == 0)
         return;
     r->outcome = s->ending;
     if (s->ending == RUN_TIMEOUT)
@@ -301,9 +240,15 @@ static void outcome_find(struct slot *s, struct run_result *r)
                  (double)s->run->timeout_ms / 1000);
     else if (s->ending == RUN_STOPPED)
         snprintf(s->error, sizeof(s->error), "stopped");
+    else if (s->status == -1)
+        snprintf(s->error, sizeof(s->error), "it ended, how is not known");
     else
         capture_judge(&s->capture, s->status, r, s->error);
-    if (r->outcome == RUN_COMPLETED)
+    if (s->kid.was_oom && r->outcome != RUN_COMPLETED)
+        oom_tell(s);
+    if (r->outcome == RUN_COMPLETED && s->status == -1)
+        r->outcome = RUN_FAILED;
+    if (r->outcome == RUN_COMPLETED || s->status == -1)
         return;
     capture_add_evidence(&s->capture, s->status, r);
     r->max_rss_kb = s->usage.ru_maxrss;
@@ -313,14 +258,13 @@ static void slot_free(struct slot *s)
 {
     for (int i = 0; i < N_PIPES; i++)
         pipe_close(&s->pipes[i]);
-    fd_close(&s->exec_fd);
     capture_close(&s->capture);
-    free(s->name);
     free(s);
 }
 
-static void slot_done(struct slot *s)
+static void slot_on_gone(struct kid *kid)
 {
+    struct slot *s = (struct slot *)kid;
     struct programs *p = s->programs;
     struct run *run = s->run;
     struct run_result r = {0};
@@ -338,23 +282,13 @@ static void slot_done(struct slot *s)
     slot_free(s);
 }
 
-/* Done, or waits for those it had to kill. */
-static void slot_settle(struct slot *s)
+static void slot_on_exit(struct kid *kid)
 {
-    struct programs *p = s->programs;
+    struct slot *s = (struct slot *)kid;
 
-    if (s->pid > 0 && s->passes++ < ORPHAN_PASSES && orphans_pass(p, s) > 0)
-        ending_add(p, s, ORPHAN_WAIT_US);
-    else
-        slot_done(s);
-}
-
-/* Reaps it: nothing else has its pid, or its group's, before this. */
-static void slot_reap(struct programs *p, struct slot *s)
-{
-    kill(-s->pid, SIGKILL);
-    check(wait4(s->pid, &s->status, 0, &s->usage) == s->pid);
-    running_remove(p, s);
+    if (wait4(kid->pid, &s->status, 0, &s->usage) != kid->pid)
+        s->status = -1;
+    running_remove(s->programs, s);
     for (int i = 0; i < PIPE_IN; i++) {
         for (int n = 0; n < DRAIN_READS && pipe_read(s, i); n++)
             continue;
@@ -362,47 +296,6 @@ static void slot_reap(struct programs *p, struct slot *s)
     }
     pipe_close(&s->pipes[PIPE_IN]);
     capture_end(&s->capture);
-    slot_settle(s);
-}
-
-static void children_reap(struct programs *p)
-{
-    siginfo_t si;
-
-    for (;;) {
-        struct slot *s;
-
-        memset(&si, 0, sizeof(si));
-        if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-            si.si_pid == 0)
-            return;
-        s = slot_by_pid(p, si.si_pid);
-        if (s)
-            slot_reap(p, s);
-        else
-            waitpid(si.si_pid, NULL, WNOHANG);
-    }
-}
-
-static void on_sigchld(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    children_reap(arg);
-}
-
-static void on_later(evutil_socket_t fd, short what, void *arg)
-{
-    struct programs *p = arg;
-    struct slot *s = p->ending, *next;
-
-    (void)fd;
-    (void)what;
-    p->ending = NULL;
-    for (; s; s = next) {
-        next = s->next;
-        slot_settle(s);
-    }
 }
 
 /* ---- The executor ------------------------------------------------------- */
@@ -414,7 +307,9 @@ static struct slot *slot_new(struct programs *p, struct run *run)
     check(s); /* two kilobytes */
     s->programs = p;
     s->run = run;
-    s->exec_fd = -1;
+    s->kid.entry = s->run_entry;
+    s->kid.on_exit = slot_on_exit;
+    s->kid.on_gone = slot_on_gone;
     s->kill_ms = INT64_MAX;
     s->timeout_ms = clock_mono_ms() + run->timeout_ms;
     for (int i = 0; i < N_PIPES; i++) {
@@ -435,6 +330,8 @@ static void events_add(struct slot *s)
         struct pipe *p = &s->pipes[i];
         int in = i == PIPE_IN;
 
+        if (p->fd < 0)
+            continue;
         event_assign(&p->event, s->programs->o.base, p->fd,
                      (short)((in ? EV_WRITE : EV_READ) | EV_PERSIST),
                      in ? on_writable : on_readable, p);
@@ -442,70 +339,102 @@ static void events_add(struct slot *s)
     }
 }
 
-/* -1 with slot->error: there is no child. */
-static int child_start(struct slot *s, struct child *c)
+/* The program, its arguments and environment. -1 with slot->error. */
+static int child_fill(struct slot *s, char ***argv, char ***env, char **path)
 {
     const struct program *program = s->run->how;
+    struct programs *p = s->programs;
     struct stint_err err = {STINT_OK, ""};
 
-    c->nice = program->nice;
-    c->argv = template_fill(program, s->run, &err);
-    if (!c->argv) {
+    *argv = template_fill(program, s->run, &err);
+    if (!*argv) {
         snprintf(s->error, sizeof(s->error), "%s", err.text);
         return -1;
     }
-    s->name = strdup(c->argv[0]);
-    c->path = child_path_find(c->argv[0]);
-    if (s->name && c->path)
-        c->env = env_fill(s->programs->env, s->programs->worker, s->run_entry,
-                          s->run);
-    if (c->env && pipes_make(s, c) == 0)
-        s->pid = child_fork(c);
-    if (s->pid > 0)
+    *path = child_path_find((*argv)[0]);
+    if (*path)
+        *env = env_fill(p->env, p->worker, s->run_entry, s->run,
+                        &program->confine);
+    if (*env)
         return 0;
-    snprintf(s->error, sizeof(s->error), "cannot run %.200s: %s", c->argv[0],
+    snprintf(s->error, sizeof(s->error), "cannot run %.200s: %s", (*argv)[0],
              strerror(errno));
-    s->pid = 0;
     return -1;
+}
+
+/* -1 with slot->error: there is no child. */
+static int slot_start(struct slot *s, struct child *c)
+{
+    const char *step = NULL;
+    pid_t pid = -1;
+
+    if (pipes_make(s, c) == 0 && stdin_begin(s) == 0)
+        pid = child_start(c, &step);
+    if (pid > 0) {
+        s->kid.pid = pid;
+        return 0;
+    }
+    snprintf(s->error, sizeof(s->error), "cannot run %.200s: %.200s%s%s",
+             c->argv[0], step ? step : "", step ? ": " : "", strerror(errno));
+    return -1;
+}
+
+static int slot_run(struct slot *s)
+{
+    const struct program *program = s->run->how;
+    struct child c = {.fds = {-1, -1, -1, -1},
+                      .confine = &program->confine};
+    struct stint_err err = {STINT_OK, ""};
+    char **argv = NULL, **env = NULL, *path = NULL;
+    int rc = children_prepare(s->programs->o.children, &s->kid,
+                              &program->confine.cgroup, &err);
+
+    if (rc < 0)
+        snprintf(s->error, sizeof(s->error), "%s", err.text);
+    else
+        rc = child_fill(s, &argv, &env, &path);
+    c.mark = s->kid.mark;
+    c.cgroup_fd = s->kid.cgroup.procs_fd;
+    c.argv = argv;
+    c.env = env;
+    c.path = path;
+    if (rc == 0)
+        rc = slot_start(s, &c);
+    for (int i = 0; i < N_PIPES; i++)
+        fd_close(&c.fds[i]);
+    template_free(argv);
+    env_free(env);
+    free(path);
+    return rc;
 }
 
 static void programs_start(struct executor *e, struct run *run)
 {
     struct programs *p = (struct programs *)e;
     struct slot *s = slot_new(p, run);
-    struct child c = {.fds = {-1, -1, -1, -1}, .exec_fd = -1};
-    int rc;
 
     run->slot = s;
-    rc = child_start(s, &c);
-    for (int i = 0; i < N_PIPES; i++)
-        fd_close(&c.fds[i]);
-    fd_close(&c.exec_fd);
-    template_free(c.argv);
-    env_free(c.env);
-    free(c.path);
-    if (rc < 0) {
+    if (slot_run(s) < 0) {
         for (int i = 0; i < N_PIPES; i++)
             fd_close(&s->pipes[i].fd);
-        ending_add(p, s, 0);
+        children_forgo(p->o.children, &s->kid);
         return;
     }
     events_add(s);
     running_add(p, s);
     if (s->timeout_ms < p->next_ms)
         p->next_ms = s->timeout_ms;
-    stdin_feed(s);
 }
 
 static void slot_kill(const struct slot *s, int signal_number)
 {
-    kill(-s->pid, signal_number);
-    kill(s->pid, signal_number);
+    kill(-s->kid.pid, signal_number);
+    kill(s->kid.pid, signal_number);
 }
 
-static int is_running(struct slot *s)
+static int is_running(const struct slot *s)
 {
-    return s->pid > 0 && slot_by_pid(s->programs, s->pid) == s;
+    return children_has(s->programs->o.children, &s->kid);
 }
 
 /* SIGTERM now and SIGKILL after the grace, or SIGKILL now. */
@@ -521,7 +450,7 @@ static void slot_end(struct slot *s, enum run_outcome why, int64_t now_ms,
         if (s->kill_ms < p->next_ms)
             p->next_ms = s->kill_ms;
         if (!at_once)
-            kill(-s->pid, SIGTERM);
+            kill(-s->kid.pid, SIGTERM);
     }
     if (at_once)
         slot_kill(s, SIGKILL);
@@ -567,10 +496,6 @@ static int programs_news(struct executor *e, struct run *run,
 
 static void programs_free(struct programs *p)
 {
-    if (p->on_child)
-        event_free(p->on_child);
-    if (p->later)
-        event_free(p->later);
     template_free(p->env);
     free(p->worker);
     free(p);
@@ -580,7 +505,7 @@ static void programs_close(struct executor *e)
 {
     struct programs *p = (struct programs *)e;
 
-    check(!p->running && !p->ending);
+    check(!p->running);
     programs_free(p);
 }
 
@@ -590,12 +515,6 @@ static int programs_init(struct programs *p, struct stint_err *err)
     p->env = env_inherit();
     if (!p->worker || !p->env)
         return err_set(err, STINT_NOMEM, "out of memory");
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-        return err_errno(err, "subreaper");
-    p->on_child = evsignal_new(p->o.base, SIGCHLD, on_sigchld, p);
-    p->later = evtimer_new(p->o.base, on_later, p);
-    if (!p->on_child || !p->later || event_add(p->on_child, NULL) < 0)
-        return err_set(err, STINT_SYSTEM, "events for programs");
     return 0;
 }
 

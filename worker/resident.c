@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a process is told by its pidfd, not by SIGCHLD: libevent lets one
- * base handle signals, and that may not be ours. Only our own pids are waited
- * for. Then, as for programs: its process group is killed, what lies in its
- * pipes is read, and processes that left the group but carry its entry in
- * their environment are killed in passes until none is found. Where there are
- * no pidfds (an old kernel, a strict sandbox) the end of its socket has to do,
- * and it is killed then. */
+/* Its end and what it leaves behind are children.c's. */
 #define _GNU_SOURCE /* pipe2, SOCK_CLOEXEC, wait4 */
 #include "resident.h"
 
@@ -18,24 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "executor.h"
 #include "err.h"
 #include "log.h"
 #include "nursery.h"
-#include "orphan.h"
 #include "template.h"
 #include "text.h"
 
 #define DRAIN_READS   32   /* of what is left at the end, at most */
-#define ORPHAN_PASSES 100
-#define ORPHAN_WAIT_US 2000
 #define SHOWN_BYTES   400  /* of a piece of output that is of no run */
-#define ENV_OWN       4
 
 extern char **environ;
 
@@ -43,7 +32,7 @@ extern char **environ;
 
 char **resident_env(const char *worker)
 {
-    const char *own[ENV_OWN][2] = {{"STINT_CHILD_ID", ""},
+    const char *own[RESIDENT_ENV_OWN][2] = {{"STINT_CHILD_ID", ""},
                                    {"STINT_WORKER", worker},
                                    {"STINT_CHILD_FD", "3"},
                                    {"STINT_PROTOCOL", "1"}};
@@ -51,8 +40,8 @@ char **resident_env(const char *worker)
     size_t n = 0, to = 0;
     while (inherited != NULL && inherited[n] != NULL)
         n++;
-    char **env = inherited ? calloc(ENV_OWN + n + 1, sizeof(*env)) : NULL;
-    for (int i = 0; env != NULL && i < ENV_OWN; i++) {
+    char **env = inherited ? calloc(RESIDENT_ENV_OWN + n + 1, sizeof(*env)) : NULL;
+    for (int i = 0; env != NULL && i < RESIDENT_ENV_OWN; i++) {
         size_t len = strlen(own[i][0]) + strlen(own[i][1]) + 2;
         env[to] = malloc(len);
         check(env[to] != NULL); /* some bytes, at the start */
@@ -111,7 +100,7 @@ static void output_log(struct resident *r, const char *data, size_t len)
         while (text.len > 0 && strchr("\r\n ", text.data[text.len - 1]))
             text.data[--text.len] = '\0';
         if (text.len > 0)
-            log_debug(r->home->log, "child %ld: %s%s", (long)r->pid, text.data,
+            log_debug(r->home->log, "child %ld: %s%s", (long)r->kid.pid, text.data,
                       len > SHOWN_BYTES ? " ..." : "");
     }
     buf_close(&text);
@@ -182,8 +171,6 @@ static void socket_end(struct resident *r)
 {
     r->at_eof = 1;
     event_del(&r->on_socket);
-    if (r->pid_fd < 0)
-        event_active(&r->on_exit, 0, 0);
     r->home->on_silent(r);
 }
 
@@ -258,7 +245,7 @@ int64_t resident_rss(const struct resident *r)
 {
     char path[40];
     long size, pages = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/statm", (long)r->pid);
+    snprintf(path, sizeof(path), "/proc/%ld/statm", (long)r->kid.pid);
     FILE *f = fopen(path, "re");
     if (f == NULL)
         return 0;
@@ -272,12 +259,7 @@ int64_t resident_rss(const struct resident *r)
 
 void resident_kill(struct resident *r)
 {
-    if (r->pid <= 0)
-        return;
-    kill(-r->pid, SIGKILL);
-    kill(r->pid, SIGKILL);
-    if (r->pid_fd < 0)
-        event_active(&r->on_exit, 0, 0);
+    children_kill(r->home->children, &r->kid);
 }
 
 void resident_break(struct resident *r, const char *why)
@@ -290,32 +272,18 @@ void resident_break(struct resident *r, const char *why)
     r->home->on_silent(r);
 }
 
-static void exec_look(struct resident *r)
+static void resident_on_exit(struct kid *kid)
 {
-    int code;
-    if (r->exec_fd >= 0 && r->fault[0] == '\0' &&
-        read(r->exec_fd, &code, sizeof(code)) == sizeof(code))
-        snprintf(r->fault, sizeof(r->fault), "cannot run %.100s: %s",
-                 r->argv[0], strerror(code));
-}
-
-/* Nothing else has its pid, or its group's, before this. */
-static void resident_reap(struct resident *r)
-{
-    kill(-r->pid, SIGKILL);
-    if (r->pid_fd < 0)
-        kill(r->pid, SIGKILL);
-    pid_t pid;
-    do {
-        pid = wait4(r->pid, &r->status, 0, &r->usage);
-    } while (pid < 0 && errno == EINTR);
-    if (pid < 0)
+    struct resident *r = (struct resident *)kid;
+    if (wait4(kid->pid, &r->status, 0, &r->usage) != kid->pid)
         r->status = -1;
-    r->pid = 0; /* may be anybody's from now on */
-    exec_look(r);
+    kid->pid = 0; /* may be anybody's from now on */
     for (int n = 0; n < DRAIN_READS && socket_read(r); n++)
         continue;
     resident_drain(r);
+    if (r->fault[0] == '\0' && kid->was_oom)
+        snprintf(r->fault, sizeof(r->fault), "killed by the memory limit of "
+                 "its cgroup");
     if (r->fault[0] == '\0' && frames_left(&r->frames) > 0)
         snprintf(r->fault, sizeof(r->fault), "it ended within a frame");
     if (r->has_capture)
@@ -328,48 +296,24 @@ static void resident_release(struct resident *r)
     if (r->has_events) {
         event_del(&r->on_socket);
         event_del(&r->on_room);
-        event_del(&r->on_exit);
         for (int i = 0; i <= PIPE_ERR; i++)
             if (r->out_fd[i] >= 0)
                 event_del(&r->on_out[i]);
     }
     r->has_events = 0;
     fd_close(&r->fd);
-    fd_close(&r->pid_fd);
-    fd_close(&r->exec_fd);
     for (int i = 0; i <= PIPE_ERR; i++)
         fd_close(&r->out_fd[i]);
     frames_close(&r->frames);
     buf_close(&r->unsent);
 }
 
-/* Gone, or waits for those it had to kill. */
-static void resident_settle(struct resident *r)
+static void resident_on_gone(struct kid *kid)
 {
-    const struct timeval tv = {0, ORPHAN_WAIT_US};
-    if (r->passes++ < ORPHAN_PASSES && orphans_kill_once(r->entry) > 0) {
-        evtimer_add(&r->on_exit, &tv);
-        return;
-    }
+    struct resident *r = (struct resident *)kid;
     resident_release(r);
     r->is_up = 0;
     r->home->on_gone(r);
-}
-
-static void resident_on_later(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    resident_settle(arg);
-}
-
-static void resident_on_exit(evutil_socket_t fd, short what, void *arg)
-{
-    struct resident *r = arg;
-    (void)fd, (void)what;
-    resident_reap(r);
-    event_del(&r->on_exit);
-    event_assign(&r->on_exit, r->home->base, -1, 0, resident_on_later, r);
-    resident_settle(r);
 }
 
 static int has_exited(pid_t pid)
@@ -382,18 +326,12 @@ static int has_exited(pid_t pid)
 
 int resident_close(struct resident *r, int must)
 {
-    const struct timespec pause = {0, ORPHAN_WAIT_US * 1000};
     if (!r->is_up)
         return 1;
     resident_drain(r);
-    if (r->pid > 0 && !must && !has_exited(r->pid))
+    if (r->kid.pid > 0 && !must && !has_exited(r->kid.pid))
         return 0;
-    if (r->pid > 0) {
-        kill(r->pid, SIGKILL);
-        resident_reap(r);
-    }
-    while (r->passes++ < ORPHAN_PASSES && orphans_kill_once(r->entry) > 0)
-        nanosleep(&pause, NULL);
+    children_finish(r->home->children, &r->kid);
     resident_release(r);
     r->is_up = 0;
     return 1;
@@ -408,21 +346,17 @@ static void events_add(struct resident *r)
                  resident_on_socket, r);
     event_assign(&r->on_room, base, r->fd, EV_WRITE | EV_PERSIST,
                  resident_on_room, r);
-    event_assign(&r->on_exit, base, r->pid_fd, r->pid_fd < 0 ? 0 : EV_READ,
-                 resident_on_exit, r);
     for (int i = 0; i <= PIPE_ERR; i++) {
         event_assign(&r->on_out[i], base, r->out_fd[i], EV_READ | EV_PERSIST,
                      resident_on_out, r);
         event_add(&r->on_out[i], NULL);
     }
-    if (r->pid_fd >= 0)
-        event_add(&r->on_exit, NULL);
     check(event_add(&r->on_socket, NULL) == 0);
     r->has_events = 1;
 }
 
 /* Ours stay here, theirs are to be closed in any case. */
-static int ends_make(struct resident *r, int theirs[N_PIPES], int *exec_fd)
+static int ends_make(struct resident *r, int theirs[N_PIPES])
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -437,85 +371,111 @@ static int ends_make(struct resident *r, int theirs[N_PIPES], int *exec_fd)
         if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
             return -1;
     }
-    if (r->argv == NULL)
+    if (r->how->argv == NULL)
         return 0;
     theirs[PIPE_IN] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (theirs[PIPE_IN] < 0 || pipe2(ends, O_CLOEXEC) < 0)
-        return -1;
-    r->exec_fd = ends[0];
-    *exec_fd = ends[1];
-    return fcntl(r->exec_fd, F_SETFL, O_NONBLOCK);
+    return theirs[PIPE_IN] < 0 ? -1 : 0;
 }
 
 /* The child's socket is the descriptor 3, where programs write results. */
-static pid_t program_fork(struct resident *r, const int theirs[N_PIPES],
-                          int exec_fd)
+static pid_t program_start(struct resident *r, const int theirs[N_PIPES],
+                           const char **step)
 {
-    struct child c = {.argv = (char **)r->argv,
-                      .env = r->home->env,
-                      .exec_fd = exec_fd};
+    const struct confine *confine = &r->how->confine;
+    char *const *home = r->home->env;
+    char **env = calloc(confine_env_max(confine, home) + RESIDENT_ENV_OWN + 1,
+                        sizeof(*env));
+    char *path = child_path_find(r->how->argv[0]);
+    struct child c = {.argv = r->how->argv,
+                      .env = env,
+                      .path = path,
+                      .cgroup_fd = r->kid.cgroup.procs_fd,
+                      .mark = r->kid.mark,
+                      .confine = confine};
+    pid_t pid = -1;
     memcpy(c.fds, theirs, sizeof(c.fds));
-    c.path = child_path_find(r->argv[0]);
-    pid_t pid = c.path != NULL ? child_fork(&c) : -1;
+    if (env != NULL) { /* its own, and what it may inherit */
+        env[0] = r->entry;
+        memcpy(env + 1, home + 1, (RESIDENT_ENV_OWN - 1) * sizeof(*env));
+        confine_env(confine, home + RESIDENT_ENV_OWN, env + RESIDENT_ENV_OWN);
+    }
+    if (env != NULL && path != NULL)
+        pid = child_start(&c, step);
     int code = errno;
-    free(c.path);
+    free(env);
+    free(path);
     errno = code;
     return pid;
 }
 
-static pid_t resident_fork(struct resident *r)
+static pid_t resident_fork(struct resident *r, const char **step)
 {
-    int theirs[N_PIPES] = {-1, -1, -1, -1}, exec_fd = -1, code;
+    int theirs[N_PIPES] = {-1, -1, -1, -1}, code;
     pid_t pid = -1;
-    if (ends_make(r, theirs, &exec_fd) == 0)
-        pid = r->argv != NULL
-                  ? program_fork(r, theirs, exec_fd)
-                  : nursery_fork(r->home->nursery, r->entry, theirs);
+    if (ends_make(r, theirs) == 0)
+        pid = r->how->argv != NULL
+                  ? program_start(r, theirs, step)
+                  : nursery_fork(r->home->nursery, &r->kid, r->entry,
+                                 &r->how->confine, theirs);
     code = errno;
     for (int i = 0; i < N_PIPES; i++)
         fd_close(&theirs[i]);
-    fd_close(&exec_fd);
     errno = code;
     return pid;
 }
 
-static void start_explain(struct resident *r, const char *why)
+static void start_explain(struct resident *r, const char *step,
+                          const char *why)
 {
-    if (r->argv == NULL && r->home->nursery->is_lost)
+    const char *name = r->how->argv != NULL ? r->how->argv[0] : "C functions";
+    if (r->how->argv == NULL && r->home->nursery->is_lost)
         snprintf(r->fault, sizeof(r->fault), "the process that forks for C "
                  "functions is gone: the worker is to be restarted");
     else
-        snprintf(r->fault, sizeof(r->fault), "cannot run %.100s: %s",
-                 r->argv != NULL ? r->argv[0] : "C functions", why);
+        snprintf(r->fault, sizeof(r->fault), "cannot run %.70s: %.60s%s%.60s",
+                 name, step != NULL ? step : "", step != NULL ? ": " : "",
+                 why);
 }
 
-int resident_start(struct resident *r)
+static void resident_init(struct resident *r)
 {
     struct resident_home *home = r->home;
-    r->fd = r->pid_fd = r->exec_fd = -1;
+    r->kid.entry = r->entry;
+    r->kid.on_exit = resident_on_exit;
+    r->kid.on_gone = resident_on_gone;
+    r->fd = -1;
     r->out_fd[PIPE_OUT] = r->out_fd[PIPE_ERR] = -1;
     r->fault[0] = '\0';
     r->status = -1;
-    r->passes = r->at_eof = r->unread = 0;
+    r->at_eof = r->unread = 0;
     frames_init(&r->frames);
     buf_init(&r->unsent, 2 * (FRAME_HEAD + FRAME_BYTES_MAX));
     snprintf(r->entry, sizeof(r->entry), "STINT_CHILD_ID=%s.%ju", home->worker,
              (uintmax_t)++home->n_started);
-    char *none = home->env[0];
-    home->env[0] = r->entry;
-    r->pid = resident_fork(r);
-    home->env[0] = none;
-    if (r->pid < 0) {
-        start_explain(r, strerror(errno));
-        r->pid = 0;
+}
+
+int resident_start(struct resident *r)
+{
+    struct children *children = r->home->children;
+    struct stint_err err = {STINT_OK, ""};
+    const char *step = NULL;
+    pid_t pid = -1;
+    resident_init(r);
+    if (children_prepare(children, &r->kid, &r->how->confine.cgroup, &err) < 0)
+        snprintf(r->fault, sizeof(r->fault), "%.190s", err.text);
+    else
+        pid = resident_fork(r, &step);
+    if (pid < 0) {
+        if (r->fault[0] == '\0')
+            start_explain(r, step, strerror(errno));
+        children_finish(children, &r->kid);
         resident_release(r);
         return -1;
     }
-    r->pid_fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
-    if (r->pid_fd >= 0)
-        fcntl(r->pid_fd, F_SETFD, FD_CLOEXEC);
+    r->kid.pid = pid;
     r->is_up = 1;
     resident_listen(r);
     events_add(r);
+    children_add(children, &r->kid);
     return 0;
 }

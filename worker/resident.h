@@ -9,11 +9,12 @@
 #include <stdint.h>
 #include <stint/stint.h>
 #include <sys/resource.h>
-#include <sys/types.h>
 
 #include "capture.h"
+#include "children.h"
 #include "frame.h"
 
+struct child_pool;
 struct json_t;
 struct log;
 struct nursery;
@@ -22,6 +23,7 @@ struct resident;
 /* What all residents of a worker share; borrowed by each. */
 struct resident_home {
     struct event_base *base;
+    struct children *children;
     const struct log *log;
     struct nursery *nursery;  /* for those without argv */
     char worker[STINT_NAME_LEN * 2 + 1]; /* as in STINT_WORKER */
@@ -40,9 +42,9 @@ struct resident_home {
 };
 
 struct resident {
+    struct kid kid;          /* first; its pid is 0 once it was reaped */
     struct resident_home *home;
-    char *const *argv;       /* NULL: a C function's; borrowed */
-    pid_t pid;               /* 0: there is none, or it was reaped */
+    const struct child_pool *how; /* borrowed */
     int is_up;               /* from resident_start until on_gone */
     char entry[STINT_NAME_LEN * 2 + 48]; /* STINT_CHILD_ID=…, in its
                                 environment and in those of its children */
@@ -58,20 +60,21 @@ struct resident {
     int has_capture;         /* something was */
     struct capture capture;
     /* -- its own -- */
-    int fd, pid_fd, exec_fd; /* -1: closed, or there is none */
+    int fd;                  /* -1: closed, or there is none */
     int out_fd[PIPE_ERR + 1];
-    struct event on_socket, on_room, on_exit, on_out[PIPE_ERR + 1];
+    struct event on_socket, on_room, on_out[PIPE_ERR + 1];
     int has_events;
     struct frames frames;
     struct buf unsent;
-    int passes;
 };
+
+#define RESIDENT_ENV_OWN 4 /* the first entries: what they must have */
 
 /* env for resident_home, from ours: without what is not for children. NULL:
  * out of memory. Free with template_free. */
 char **resident_env(const char *worker);
 
-/* home and argv are set. -1: it could not be started, fault says why. */
+/* home and how are set. -1: it could not be started, fault says why. */
 int resident_start(struct resident *r);
 /* What it writes from now on is kept, from nothing. */
 void resident_listen(struct resident *r);

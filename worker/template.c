@@ -136,8 +136,6 @@ int program_check(const struct program *p, struct stint_err *err)
 {
     if (!p->argv || !p->argv[0] || !p->argv[0][0])
         return err_set(err, STINT_INVALID, "exec: no program");
-    if (p->nice < -20 || p->nice > 19)
-        return err_set(err, STINT_INVALID, "nice: not from -20 to 19");
     for (size_t i = 0; p->argv[i]; i++)
         if (element_check(p->argv[i], err) < 0)
             return -1;
@@ -378,9 +376,10 @@ static char *env_entry(const char *name, const char *value)
 
 /* Ours first, so that a look into /proc finds them early. */
 char **env_fill(char *const *inherited, const char *worker,
-                const char *run_entry, const struct run *run)
+                const char *run_entry, const struct run *run,
+                const struct confine *confine)
 {
-    size_t n = env_count(inherited);
+    size_t n = confine_env_max(confine, inherited);
     char **env = calloc(ENV_OWN + n + 1, sizeof(*env));
     char fence[24], attempt[16], deadline[TIME_TEXT_LEN];
     int ok = 1;
@@ -400,8 +399,7 @@ char **env_fill(char *const *inherited, const char *worker,
     env[7] = env_entry("STINT_RESULT_FD", "3");
     for (size_t i = 0; i < ENV_OWN; i++)
         ok &= env[i] != NULL;
-    if (n > 0)
-        memcpy(env + ENV_OWN, inherited, n * sizeof(*env));
+    confine_env(confine, inherited, env + ENV_OWN);
     if (ok)
         return env;
     env_free(env);

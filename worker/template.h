@@ -6,6 +6,7 @@
 
 #include <stint/stint.h>
 
+struct confine;
 struct run;
 struct program;
 
@@ -28,10 +29,12 @@ void template_free(char **argv);
 /* A copy of our environment without what children must not see, or NULL: out
  * of memory. Free with template_free. */
 char **env_inherit(void);
-/* One run's environment: its own variables, then the inherited ones, which are
- * borrowed. run_entry is "STINT_RUN_ID=…". NULL: out of memory. */
+/* One run's environment: its own variables, then those that confine leaves of
+ * the inherited ones and sets, which are borrowed. run_entry is
+ * "STINT_RUN_ID=…". NULL: out of memory. */
 char **env_fill(char *const *inherited, const char *worker,
-                const char *run_entry, const struct run *run);
+                const char *run_entry, const struct run *run,
+                const struct confine *confine);
 void env_free(char **env); /* what env_fill made */
 
 #endif

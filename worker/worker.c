@@ -337,11 +337,9 @@ static void worker_tick_rate(struct worker *w, int64_t now_ms)
     if (window < RATE_WINDOW_MS)
         return;
     int64_t ahead = w->n_ended * AHEAD_MS / window;
-    int has_processes = w->executors[EXECUTOR_PROGRAM] != NULL ||
-                        w->executors[EXECUTOR_CHILDREN] != NULL;
-    w->ahead = has_processes       ? 0
-               : ahead > AHEAD_MAX ? AHEAD_MAX
-                                   : (int)ahead;
+    w->ahead = w->executors[EXECUTOR_PROGRAM] != NULL ? 0
+               : ahead > AHEAD_MAX                    ? AHEAD_MAX
+                                                      : (int)ahead;
     w->n_ended = 0;
     w->rate_mono_ms = now_ms;
 }

@@ -415,7 +415,8 @@ static void test_settings_of_functions(void **state)
     static const struct {
         const char *settings, *text;
     } wrong[] = {
-        {"{\"nice\": 5}", "f: nice is not for C functions"},
+        {"{\"nice\": 5}", "f: nice, user, rlimits and the like need "
+                          "\"isolation\": \"process\""},
         {"{\"tmeout\": 5}", "f: unknown key \"tmeout\""},
         {"{\"exec\": [\"true\"]}", "f: needs exactly one of exec, child and "
                                    "module"},

@@ -98,6 +98,8 @@ equal "and does what it says" 'COMPLETED: ["hello"]' "$out"
 declare -A places=(
     [DESCRIPTION]='{"@": null}'
     [TASKS]='{"tasks": {"f": {"exec": ["true"], "@": null}}}'
+    [RLIMITS]='{"tasks": {"f": {"exec": ["true"], "rlimits": {"@": null}}}}'
+    [CGROUPS]='{"tasks": {"f": {"exec": ["true"], "cgroup": {"@": null}}}}'
 )
 # is_known PLACE KEY: the worker does not call it unknown
 is_known() {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "children.h"
 #include "clock.h"
 
 static int fds_count(void)
@@ -93,6 +94,8 @@ void go(struct fixture *f)
     struct executor_options o = {.base = f->base,
                                  .grace_ms = GRACE_MS,
                                  .worker = "w1.test",
+                                 .children = children_new(f->base, "w1.test",
+                                                          &err),
                                  .on_done = on_done,
                                  .on_progress = on_progress,
                                  .arg = f,
@@ -101,6 +104,7 @@ void go(struct fixture *f)
                                  .pools = f->list,
                                  .n_pools = f->n_pools,
                                  .find = function_find};
+    f->children = o.children;
     f->timer = evtimer_new(f->base, on_timer, f);
     f->e = children_executor_new(&o, &err);
     if (f->e == NULL)
@@ -125,6 +129,7 @@ static int has_children(void)
 void teardown(struct fixture *f)
 {
     f->e->ops->close(f->e);
+    children_free(f->children);
     event_free(f->timer);
     event_base_free(f->base);
     buf_close(&f->log);

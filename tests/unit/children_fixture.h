@@ -22,6 +22,7 @@ struct fixture {
     struct event_base *base;
     struct event *timer;
     struct executor *e;
+    struct children *children;
     int n_open;              /* runs that have not ended */
     int n_progress;
     struct child_pool pools[3], *list[3];

@@ -20,9 +20,11 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "children.h"
 #include "clock.h"
 #include "executor.h"
 #include "limits.h"
+#include "orphan.h"
 
 #define TASK "{\"id\":\"t1\",\"args\":[\"a b\",7,{\"k\":[1,2]}],"              \
              "\"vars\":{\"size\":\"10x10\",\"n\":null}}"
@@ -31,6 +33,7 @@ struct fixture {
     struct event_base *base;
     struct event *timer;
     struct executor *e;
+    struct children *children;
     int n_open, n_done;
     enum run_outcome outcome;
     char *result, *output, *error, *stderr_tail;
@@ -80,6 +83,7 @@ static void setup(struct fixture *f)
     f->timer = event_new(f->base, -1, EV_PERSIST, on_timer, f);
     event_add(f->timer, &tv);
     o.base = f->base;
+    o.children = f->children = children_new(f->base, "w1.test", &err);
     o.grace_ms = 200;
     o.worker = "w1.test";
     o.on_done = on_done;
@@ -91,6 +95,7 @@ static void setup(struct fixture *f)
 static void teardown(struct fixture *f)
 {
     f->e->ops->close(f->e);
+    children_free(f->children);
     event_free(f->timer);
     event_base_free(f->base);
     free(f->result);
@@ -102,8 +107,8 @@ static void teardown(struct fixture *f)
 static void run_init(struct run *run, struct program *p, char **argv)
 {
     memset(run, 0, sizeof(*run));
+    memset(p, 0, sizeof(*p));
     p->argv = argv;
-    p->nice = 0;
     run->id = "t1";
     run->function = "fn";
     run->fence = 42;
@@ -403,6 +408,95 @@ static void test_grandchildren(void **state)
     teardown(&f);
 }
 
+/* Not in the group, nor the session, without our variables, and its parent is
+ * gone: it is the mark that tells. */
+static void test_daemon(void **state)
+{
+    struct fixture f;
+    long daemon;
+
+    (void)state;
+    setup(&f);
+    run_sh(&f, "setsid sh -c 'exec env -i sh -c \"echo \\$\\$; "
+               "exec sleep 100\" &' ; sleep 0.3", 60000);
+    assert_int_equal(f.outcome, RUN_COMPLETED);
+    assert_int_equal(sscanf(f.output, "%ld", &daemon), 1);
+    assert_true(is_dead((pid_t)daemon));
+    teardown(&f);
+}
+
+/* A daemon of one run lives as long as that run, whatever ends meanwhile. */
+static void test_daemon_of_another(void **state)
+{
+    char *argv[] = {(char *)"sh", (char *)"-c",
+                    (char *)"setsid sh -c 'exec env -i sh -c \"echo "
+                    "\\$\\$; exec sleep 100\" &'; exec sleep 100", NULL};
+    struct fixture f;
+    struct program p;
+    struct run run;
+    struct buf text;
+    struct run_news news = {.output = &text};
+    long daemon;
+
+    (void)state;
+    setup(&f);
+    run_init(&run, &p, argv);
+    run_start(&f, &run);
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    while (!f.e->ops->news(f.e, &run, &news))
+        event_base_loop(f.base, EVLOOP_ONCE);
+    assert_int_equal(sscanf(text.data, "%ld", &daemon), 1);
+    buf_close(&text);
+    for (int i = 0; i < 5; i++) {
+        int n = f.n_done;
+        struct program other;
+        struct run short_run;
+
+        run_init(&short_run, &other, (char *[]){(char *)"true", NULL});
+        run_start(&f, &short_run);
+        while (f.n_done == n)
+            event_base_loop(f.base, EVLOOP_ONCE);
+    }
+    assert_int_equal(kill((pid_t)daemon, 0), 0);
+    f.e->ops->stop(f.e, &run, 0);
+    event_base_dispatch(f.base);
+    assert_int_equal(f.outcome, RUN_STOPPED);
+    assert_true(is_dead((pid_t)daemon));
+    teardown(&f);
+}
+
+/* Children of the program around us: their status is theirs, and they live,
+ * also in a session of their own. One that nobody has reaped yet does not hide
+ * the end of a run. */
+static void test_children_of_others(void **state)
+{
+    struct fixture f;
+    int status;
+    pid_t ended, daemon;
+
+    (void)state;
+    setup(&f);
+    ended = fork();
+    if (ended == 0)
+        _exit(7);
+    daemon = fork();
+    if (daemon == 0) {
+        setsid();
+        execl("/bin/sleep", "sleep", "100", (char *)NULL);
+        _exit(1);
+    }
+    for (int i = 0; i < 3; i++) {
+        run_sh(&f, "sleep 0.05", 60000);
+        assert_int_equal(f.outcome, RUN_COMPLETED);
+    }
+    assert_int_equal(waitpid(ended, &status, 0), ended);
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(waitpid(daemon, &status, WNOHANG), 0);
+    kill(daemon, SIGKILL);
+    waitpid(daemon, &status, 0);
+    teardown(&f);
+}
+
 static void test_descriptors(void **state)
 {
     char *argv[] = {(char *)"ls", (char *)"/proc/self/fd", NULL};
@@ -603,6 +697,27 @@ static void test_guard(void **state)
     assert_int_equal(orphans_kill("guard.test", 3), 0);
 }
 
+/* Without the environment the mark is enough. */
+static void test_guard_by_mark(void **state)
+{
+    int status;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0) {
+        orphan_mark_set(orphan_mark_of("guard.mark") | 9);
+        execle("/bin/sleep", "sleep", "100", (char *)NULL,
+               (char *[]){NULL});
+        _exit(1);
+    }
+    nanosleep(&(struct timespec){0, 100000000}, NULL);
+    assert_int_equal(orphans_kill("guard.other", 1), 0);
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    assert_int_equal(orphans_kill("guard.mark", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -616,6 +731,9 @@ int main(void)
         cmocka_unit_test(test_flood_of_many),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_grandchildren),
+        cmocka_unit_test(test_daemon),
+        cmocka_unit_test(test_daemon_of_another),
+        cmocka_unit_test(test_children_of_others),
         cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_output_so_far),
@@ -623,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_big_stdin),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_guard_by_mark),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

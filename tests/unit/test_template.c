@@ -205,6 +205,7 @@ static const char *env_get(char *const *env, const char *name)
 static void test_env(void **state)
 {
     char **inherited, **env;
+    const struct confine confine = {0};
     struct fixture f;
 
     (void)state;
@@ -216,7 +217,8 @@ static void test_env(void **state)
     assert_non_null(inherited);
     assert_null(env_get(inherited, "STINT_URL"));
     assert_null(env_get(inherited, "STINT_TASK_ID"));
-    env = env_fill(inherited, "w1", "STINT_RUN_ID=t1@42", &f.run);
+    env = env_fill(inherited, "w1", "STINT_RUN_ID=t1@42", &f.run,
+                   &confine);
     assert_non_null(env);
     assert_string_equal(env[0], "STINT_RUN_ID=t1@42");
     assert_string_equal(env_get(env, "STINT_TASK_ID"), "t1");
