@@ -379,6 +379,13 @@ void reaper_look(struct reaper *r, const char *group)
         reaper_ask(g, r->clock());
 }
 
+void reaper_look_all(struct reaper *r)
+{
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
+        if (!g->busy)
+            reaper_ask(g, r->clock());
+}
+
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)
 {
     int64_t next = now_mono_ms + r->period_ms;

@@ -49,6 +49,8 @@ int reaper_parts_of(const struct reaper *r, const char *group);
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms);
 /* Looks at a group now, leading or not: somebody's lease has ended there. */
 void reaper_look(struct reaper *r, const char *group);
+/* At all that it looks after. */
+void reaper_look_all(struct reaper *r);
 /* Each reply about a group tells Redis's time: a jump of its clock against ours
  * must not let all leases end in a heap. */
 void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,

@@ -161,6 +161,7 @@ void stint_worker_free(stint_worker *sw)
 {
     if (sw == NULL)
         return;
+    testing_detach(sw);
     for (int i = 0; i < 2; i++)
         if (sw->stop_fd[i] >= 0)
             close(sw->stop_fd[i]);
@@ -177,6 +178,8 @@ int stint_worker_start(stint_worker *sw, struct event_base *base,
                        stint_worker_end_fn on_end, void *arg,
                        struct stint_err *err)
 {
+    if (sw->bed != NULL)
+        return err_set(err, STINT_STATE, "the worker is driven by a test");
     if (sw->base != NULL || sw->has_run)
         return err_set(err, STINT_STATE, "%s", sw->has_run
                        ? "the worker has run: make a new one"

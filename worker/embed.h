@@ -36,6 +36,7 @@ struct stint_worker {
                                 for ever */
     struct conf conf;
     struct embed_wait *waits; /* owned, a list */
+    struct bed *bed;         /* testing.c: driven by a test; NULL: it is not */
 };
 
 /* The connection behind one of w.waits. */
@@ -49,5 +50,8 @@ struct embed_wait {
  * sw->on_end is called once it has gone, after loop_close. On an error nothing
  * is left. */
 int loop_open(stint_worker *sw, struct stint_err *err);
+
+/* testing.c. Off its server in memory; fine if it is on none. */
+void testing_detach(stint_worker *sw);
 
 #endif

@@ -148,7 +148,7 @@ static void serve_log(struct stint_run *pub, const char *text, size_t len)
 }
 
 static const struct stint_run_ops serve_ops = {serve_is_cancelled,
-                                               serve_progress, serve_log};
+                                               serve_progress, serve_log, NULL};
 
 /* ---- A run -------------------------------------------------------------- */
 

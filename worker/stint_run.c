@@ -45,7 +45,10 @@ int64_t stint_run_deadline_ms(const stint_run *r)
 
 double stint_run_left_s(const stint_run *r)
 {
-    return (double)(r->end_mono_ms - clock_mono_ms()) / 1000;
+    int64_t now_ms = r->ops->mono_ms != NULL
+                         ? r->ops->mono_ms((stint_run *)r)
+                         : clock_mono_ms();
+    return (double)(r->end_mono_ms - now_ms) / 1000;
 }
 
 /* A run is never const itself: what was parsed is cached in it. */

@@ -20,6 +20,8 @@ struct stint_run_ops {
     void (*progress)(struct stint_run *r, double percent, const char *text);
     /* For the output, as it came. */
     void (*log)(struct stint_run *r, const char *text, size_t len);
+    /* The clock of end_mono_ms; NULL: clock_mono_ms. */
+    int64_t (*mono_ms)(struct stint_run *r);
 };
 
 struct stint_run {

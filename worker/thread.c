@@ -128,7 +128,7 @@ static void run_log(struct stint_run *pub, const char *text, size_t len)
 }
 
 static const struct stint_run_ops run_ops = {run_is_cancelled, run_progress,
-                                             run_log};
+                                             run_log, NULL};
 
 /* ---- The threads -------------------------------------------------------- */
 

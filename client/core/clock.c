@@ -20,7 +20,12 @@ int64_t clock_mono_ms(void)
     return clock_mono_us() / 1000;
 }
 
+int64_t clock_wall_us(void)
+{
+    return clock_read_us(CLOCK_REALTIME);
+}
+
 int64_t clock_wall_ms(void)
 {
-    return clock_read_us(CLOCK_REALTIME) / 1000;
+    return clock_wall_us() / 1000;
 }

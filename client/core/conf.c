@@ -326,6 +326,9 @@ static int conf_refuse_scheme(const char *url, struct stint_err *err)
             return err_set(err, STINT_INVALID, "%s URLs are not supported by "
                            "this version; use redis://, unix:// or "
                            "redis+cluster://", later[i]);
+    if (strcmp(url, "memory:") == 0)
+        return err_set(err, STINT_INVALID, "memory: has no server that others "
+                       "could reach: see stint/testing.h");
     return err_set(err, STINT_INVALID, "the URL of Redis must start with "
                    "redis://, unix:// or redis+cluster://");
 }

@@ -36,6 +36,8 @@ struct store_ops {
     /* Lets ms pass, or less if the store is given up meanwhile, while others
      * go on. NULL: nobody else is there, and the caller sleeps. */
     void (*pause)(struct store *s, int64_t ms);
+    /* What store_async_reset does; NULL: store_async.c knows how. */
+    void (*reset)(struct store *s);
 };
 
 struct store {

@@ -469,6 +469,10 @@ void store_async_reset(struct store *base)
     struct store_async *s = (struct store_async *)base;
     struct stint_err why = {0};
 
+    if (base->ops->reset != NULL) {
+        base->ops->reset(base);
+        return;
+    }
     if (base->ops != &async_ops) {
         store_cluster_async_reset(base);
         return;

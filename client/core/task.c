@@ -74,11 +74,12 @@ static void random_fill(void *data, size_t len)
 void task_id_make(char id[static STINT_ID_LEN + 1])
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t r[2];
-    random_fill(r, sizeof(r));
-    uint64_t high = ((uint64_t)clock_wall_ms() << 16) | 0x7000 |
-                    (r[0] & 0xfff);
-    uint64_t low = (r[1] >> 2) | (UINT64_C(1) << 63);
+    uint64_t r, us = (uint64_t)clock_wall_us();
+    random_fill(&r, sizeof(r));
+    /* 12 bits of the millisecond (RFC 9562, 6.2, method 3): tasks that a
+     * program makes one after the other keep that order. */
+    uint64_t high = us / 1000 << 16 | 0x7000 | us % 1000 * 4096 / 1000;
+    uint64_t low = (r >> 2) | (UINT64_C(1) << 63);
     for (int i = 25; i >= 0; i--) {
         id[i] = digits[low & 31];
         low = (low >> 5) | (high << 59);

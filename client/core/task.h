@@ -64,7 +64,8 @@ int task_cron_start(struct stint_task *t, int64_t now_ms,
  * or it cannot be read. `task` is what was queued. */
 int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms);
 
-/* Makes a time-sortable UUIDv7, written as 26 characters of base 32. */
+/* Makes a UUIDv7 that sorts by time, to the microsecond, written as 26
+ * characters of base 32. */
 void task_id_make(char id[static STINT_ID_LEN + 1]);
 
 /* The state record, decoded: "STATUS fence token worker next start stop

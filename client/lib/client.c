@@ -5,6 +5,8 @@
  * uses them is then free to make further calls. */
 #include "client.h"
 
+#include <stint/testing.h>
+
 #include <hiredis/alloc.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -220,14 +222,13 @@ group_name *client_groups_wanted(struct stint *s, const char *group, size_t *n,
 
 /* ---- The handle --------------------------------------------------------- */
 
-int client_settings(struct client_settings *to, const struct stint_options *o,
-                    struct stint_err *err)
+/* All but where Redis is. */
+static int settings_read(struct client_settings *to,
+                         const struct stint_options *full,
+                         struct stint_err *err)
 {
-    struct stint_options full = STINT_OPTIONS_INIT;
-    if (o != NULL)
-        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
-    double timeout_s = full.timeout_s > 0 ? full.timeout_s : 10;
-    *to = (struct client_settings){.name_space = full.name_space};
+    double timeout_s = full->timeout_s > 0 ? full->timeout_s : 10;
+    *to = (struct client_settings){.name_space = full->name_space};
     if (to->name_space == NULL)
         to->name_space = "stint";
     if (!task_group_is_valid(to->name_space, strlen(to->name_space)))
@@ -237,7 +238,23 @@ int client_settings(struct client_settings *to, const struct stint_options *o,
                                      : INT64_C(1000000000000);
     to->deadline_ms = to->timeout_ms < CALL_DEADLINE_MS ? to->timeout_ms
                                                         : CALL_DEADLINE_MS;
-    return conf_resolve(&to->conf, full.url, err);
+    return 0;
+}
+
+static struct stint_options options_full(const struct stint_options *o)
+{
+    struct stint_options full = STINT_OPTIONS_INIT;
+    if (o != NULL)
+        memcpy(&full, o, o->size < sizeof(full) ? o->size : sizeof(full));
+    return full;
+}
+
+int client_settings(struct client_settings *to, const struct stint_options *o,
+                    struct stint_err *err)
+{
+    struct stint_options full = options_full(o);
+    return settings_read(to, &full, err) ||
+                   conf_resolve(&to->conf, full.url, err) ? -1 : 0;
 }
 
 void learnt_close(struct learnt *l)
@@ -247,15 +264,33 @@ void learnt_close(struct learnt *l)
     free(l->known);
 }
 
+/* Opens s->store. */
+static int client_dial(struct stint *s, struct client_settings *to,
+                       const char *url, const struct stint *beside,
+                       struct stint_err *err)
+{
+    if (beside != NULL || memory_is_url(url)) {
+        if (beside != NULL ? memory_link_share(&s->memory, &beside->memory, err)
+                           : memory_link_open(&s->memory, err))
+            return -1;
+        s->store = s->memory.api->open(s->memory.server);
+        return 0;
+    }
+    if (conf_resolve(&to->conf, url, err))
+        return -1;
+    s->store = store_sync_open(&to->conf, to->deadline_ms, err);
+    return s->store != NULL ? 0 : -1;
+}
+
 static int client_connect(struct stint *s, const struct stint_options *o,
-                          struct stint_err *err)
+                          const struct stint *beside, struct stint_err *err)
 {
     struct client_settings to;
-    if (client_settings(&to, o, err))
+    struct stint_options full = options_full(o);
+    if (settings_read(&to, &full, err))
         return -1;
     s->timeout_ms = to.timeout_ms;
-    s->store = store_sync_open(&to.conf, to.deadline_ms, err);
-    if (s->store == NULL)
+    if (client_dial(s, &to, full.url, beside, err))
         return -1;
     script_caller_init(&s->caller, s->store, to.name_space);
     struct client_answer a = {0};
@@ -269,7 +304,8 @@ static int client_connect(struct stint *s, const struct stint_options *o,
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
 }
 
-stint *stint_open(const struct stint_options *o, struct stint_err *err)
+struct stint *client_open(const struct stint_options *o,
+                          const struct stint *beside, struct stint_err *err)
 {
     struct stint *s = calloc(1, sizeof(*s));
     if (s == NULL) {
@@ -277,11 +313,16 @@ stint *stint_open(const struct stint_options *o, struct stint_err *err)
         return NULL;
     }
     s->learnt = &s->own;
-    if (client_connect(s, o, err)) {
+    if (client_connect(s, o, beside, err)) {
         stint_close(s);
         return NULL;
     }
     return s;
+}
+
+stint *stint_open(const struct stint_options *o, struct stint_err *err)
+{
+    return client_open(o, NULL, err);
 }
 
 void stint_close(stint *s)
@@ -290,6 +331,28 @@ void stint_close(stint *s)
         return;
     if (s->store != NULL)
         s->store->ops->close(s->store);
+    memory_link_close(&s->memory);
     learnt_close(&s->own);
     free(s);
+}
+
+/* ---- In memory ----------------------------------------------------------- */
+
+struct memory_link *client_memory(stint *s)
+{
+    return s->memory.server != NULL ? &s->memory : NULL;
+}
+
+const char *client_name_space(const stint *s)
+{
+    return s->caller.base;
+}
+
+stint *stint_testing_open_beside(stint *s, const struct stint_options *o,
+                                 struct stint_err *err)
+{
+    if (s->memory.server != NULL)
+        return client_open(o, s, err);
+    err_set(err, STINT_INVALID, "this is no handle on a server in memory");
+    return NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "args.h"
 #include "conf.h"
+#include "memory_link.h"
 #include "script.h"
 #include "store.h"
 
@@ -33,7 +34,12 @@ struct stint {
     int tries;             /* how often the last call was made */
     struct learnt *learnt; /* borrowed */
     struct learnt own;     /* of a handle that shares with nobody */
+    struct memory_link memory; /* of "memory:"; all zero: it is a real Redis */
 };
+
+/* stint_open, or, with `beside`, one on the same server in memory. */
+struct stint *client_open(const struct stint_options *o,
+                          const struct stint *beside, struct stint_err *err);
 
 /* Options as they are meant. */
 struct client_settings {
