@@ -144,6 +144,10 @@ static void sync_call(struct store *base, int argc, const char *const *argv,
     struct store_sync *s = (struct store_sync *)base;
     struct call call = {.fn = fn, .arg = arg};
 
+    if (calls_reserve(&s->calls, s->calls.n + 1)) {
+        call_lacks_memory(fn, arg);
+        return;
+    }
     sync_ready(s);
     /* hiredis forgot the const: it does not write to argv. */
     if (!s->c || redisAppendCommandArgv(s->c, argc, (const char **)(size_t)argv,
