@@ -80,9 +80,9 @@ static void see_alike(const struct trial *t)
 
 static void see_status(const struct stint_status *st)
 {
-    see("%s %s %s %s %s %s %s %" PRId64 " %" PRId64 " [%s] [%s]", st->id, st->function,
-        st->task_name, st->group_name, st->status, st->args, st->vars,
-        st->times_run, st->times_failed, st->worker,
+    see("%s %s %s %s %s %s %s %" PRId64 " %" PRId64 " [%s] [%s]", st->id,
+        st->function, st->task_name, st->group_name, st->status, st->args,
+        st->vars, st->times_run, st->times_failed, st->worker,
         strncmp(st->reason, "due in", 6) ? st->reason : "due");
     see(" %s %s %s %.1f %s", st->result ? st->result : "-",
         st->output ? st->output : "-", st->error ? st->error : "-",
@@ -263,8 +263,8 @@ static void see_task(stint_task *task)
 
 #define LONG_ID "longlonglonglonglonglonglonglong"
 #define LONG_PARENTS                                                           \
-    "[\"" LONG_ID "/" LONG_ID LONG_ID "\", \"" LONG_ID LONG_ID LONG_ID      \
-    "\", \"" LONG_ID LONG_ID LONG_ID "." "\"]"
+    "[\"" LONG_ID "/" LONG_ID LONG_ID "\", \"" LONG_ID LONG_ID LONG_ID "\", "  \
+    "\"" LONG_ID LONG_ID LONG_ID ".\"]"
 
 static int act_task_new(struct trial *t, struct stint_err *err)
 {

@@ -19,8 +19,8 @@ for header in "$include"/stint/*.h; do
         >"$tmp/alone.c"
     cp "$tmp/alone.c" "$tmp/alone.cc"
     # shellcheck disable=SC2086
-    cc -std=c11 $strict -Wshadow -Wstrict-prototypes -I"$include" -fsyntax-only \
-        "$tmp/alone.c" 2>"$tmp/c.log" || fail "$name in C"
+    cc -std=c11 $strict -Wshadow -Wstrict-prototypes -I"$include" \
+        -fsyntax-only "$tmp/alone.c" 2>"$tmp/c.log" || fail "$name in C"
     for cxx in "${compilers[@]}"; do
         # shellcheck disable=SC2086
         "$cxx" -std=c++11 $strict -I"$include" -fsyntax-only "$tmp/alone.cc" \
