@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,19 +73,25 @@ static json_t *function_spec(const struct stint_function_options *o,
                              struct stint_err *err)
 {
     json_error_t e;
-    json_t *spec = o->settings != NULL
-                       ? json_loads(o->settings, JSON_REJECT_DUPLICATES, &e)
-                       : json_object();
-    if (spec == NULL) {
+    const char *settings = o->settings != NULL ? o->settings : "{}";
+    json_t *spec = json_read(settings, strlen(settings),
+                             JSON_REJECT_DUPLICATES, &e);
+    if (spec == NULL && errno != ENOMEM) {
         err_set(err, STINT_INVALID, "settings: %.100s", e.text);
         return NULL;
     }
+    errno = 0;
     if (o->isolation == STINT_PROCESS)
         json_object_set_new(spec, "isolation", json_string("process"));
     if (o->timeout_s != 0)
         json_object_set_new(spec, "timeout", json_real(o->timeout_s));
     if (o->processes != 0)
         json_object_set_new(spec, "processes", json_integer(o->processes));
+    if (spec == NULL || errno == ENOMEM) {
+        json_decref(spec);
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
     return spec;
 }
 
@@ -197,7 +204,10 @@ static int config_read(struct config *c, const json_t *root,
 int config_load(struct config *c, const char *path, struct stint_err *err)
 {
     json_error_t e;
+    errno = 0;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
+    if (root == NULL && errno == ENOMEM)
+        return err_set(err, STINT_NOMEM, "out of memory");
     if (root == NULL && e.line < 0) /* it could not be opened; says so */
         return err_set(err, STINT_INVALID, "%.150s", e.text);
     if (root == NULL)

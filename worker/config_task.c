@@ -10,6 +10,7 @@
 #include "config.h"
 #include "err.h"
 #include "quantity.h"
+#include "task.h"
 #include "template.h"
 
 #define PROCESSES_MAX 1000
@@ -209,7 +210,7 @@ static struct child_pool *pool_take(struct entry *e, const json_t *spec)
     json_t *own = json_copy((json_t *)(uintptr_t)spec);
     json_object_del(own, "timeout");
     json_object_del(own, "module");
-    char *settings = json_dumps(own, JSON_COMPACT | JSON_SORT_KEYS);
+    char *settings = json_write(own, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(own);
     for (int i = 0; settings != NULL && i < c->n_pools; i++)
         if (strcmp(c->pools[i]->settings, settings) == 0)

@@ -116,11 +116,11 @@ stint_worker *stint_worker_new(const struct stint_worker_options *options,
     sw->log = (struct log){o.log, o.log_arg};
     sw->w.config = &sw->config;
     sw->w.log = &sw->log;
-    if (o.url != NULL)
-        sw->url = strdup(o.url);
-    if (o.name_space != NULL)
-        sw->name_space = strdup(o.name_space);
-    if (embed_options(sw, &o, err) == 0) {
+    if ((o.url != NULL && (sw->url = strdup(o.url)) == NULL) ||
+        (o.name_space != NULL &&
+         (sw->name_space = strdup(o.name_space)) == NULL)) {
+        err_set(err, STINT_NOMEM, "out of memory");
+    } else if (embed_options(sw, &o, err) == 0) {
         if (pipe2(sw->stop_fd, O_CLOEXEC | O_NONBLOCK) == 0)
             return sw;
         err_errno(err, "pipe");

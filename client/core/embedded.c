@@ -37,7 +37,10 @@ struct embedded {
     char url[600];
 };
 
-enum answer { ANSWER_NONE, ANSWER_SILENT, ANSWER_LOADING, ANSWER_PONG };
+/* NOMEM: it could not be asked. */
+enum answer {
+    ANSWER_NOMEM, ANSWER_NONE, ANSWER_SILENT, ANSWER_LOADING, ANSWER_PONG
+};
 
 static const char conf_text[] =
     "# Written by stint at every start.\n"
@@ -187,6 +190,8 @@ static enum answer embedded_ask(const struct embedded *e, const char *command,
         if (r)
             freeReplyObject(r);
     }
+    if (!c || c->err == REDIS_ERR_OOM)
+        answer = ANSWER_NOMEM;
     if (c)
         redisFree(c);
     return answer;
@@ -347,8 +352,11 @@ static int server_await(const struct embedded *e, int dir,
 {
     int64_t until = clock_mono_ms() + START_MS, pid;
     int n_started = 0;
+    enum answer answer;
 
-    while (embedded_ask(e, "PING", &pid) != ANSWER_PONG) {
+    while ((answer = embedded_ask(e, "PING", &pid)) != ANSWER_PONG) {
+        if (answer == ANSWER_NOMEM)
+            return err_set(err, STINT_NOMEM, "out of memory");
         if (clock_mono_ms() >= until)
             return err_set(err, STINT_TIMEOUT, "the embedded Redis did not "
                            "answer within %d s", START_MS / 1000);
@@ -385,8 +393,11 @@ int embedded_start(char *url, size_t url_cap, struct stint_err *err)
         return -1;
     if ((size_t)snprintf(url, url_cap, "%s", e.url) >= url_cap)
         return err_set(err, STINT_SYSTEM, "the URL is too long");
-    if (embedded_ask(&e, "PING", &pid) == ANSWER_PONG)
+    enum answer answer = embedded_ask(&e, "PING", &pid);
+    if (answer == ANSWER_PONG)
         return 0;
+    if (answer == ANSWER_NOMEM)
+        return err_set(err, STINT_NOMEM, "out of memory");
     if (dirs_make(e.dir, err))
         return -1;
     int dir = dir_open(e.dir, err);
@@ -409,8 +420,10 @@ int stint_embedded_status(struct stint_embedded_status *st,
         return -1;
     snprintf(st->dir, sizeof(st->dir), "%s", e.dir);
     snprintf(st->url, sizeof(st->url), "%s", e.url);
-    st->running = embedded_ask(&e, "PING", &st->pid) >= ANSWER_LOADING;
-    return 0;
+    enum answer answer = embedded_ask(&e, "PING", &st->pid);
+    st->running = answer >= ANSWER_LOADING;
+    return answer == ANSWER_NOMEM ? err_set(err, STINT_NOMEM, "out of memory")
+                                  : 0;
 }
 
 /* SHUTDOWN answers only if it is refused; a silent one gets SIGTERM too. */
@@ -421,7 +434,8 @@ static int server_stop(const struct embedded *e, int alive,
 
     if (lock_take(alive, 0) == 0)
         return 0;
-    embedded_ask(e, "SHUTDOWN", &pid);
+    if (embedded_ask(e, "SHUTDOWN", &pid) == ANSWER_NOMEM)
+        return err_set(err, STINT_NOMEM, "out of memory");
     for (int i = 1; lock_take(alive, 0); i++) {
         if (clock_mono_ms() >= until)
             return err_set(err, STINT_TIMEOUT, "the embedded Redis did not "

@@ -139,6 +139,12 @@ void script_call(struct script_caller *c, enum script_id id, const char *group,
 void script_command(struct script_caller *c, const struct args *args,
                     store_reply_fn fn, void *arg)
 {
+    struct stint_err err = {0};
+    if (args->failed) {
+        err_set(&err, STINT_NOMEM, "out of memory");
+        fn(NULL, &err, arg);
+        return;
+    }
     store_call(c->store, args->n, args->argv, args->len, fn, arg);
 }
 

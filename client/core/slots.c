@@ -60,7 +60,7 @@ int slots_find(const struct slots *s, const char *host, int port)
     return -1;
 }
 
-/* Its index, new or not; -1: there is no room. */
+/* Its index, new or not; -1: there is no room, or no memory. */
 static int slots_add(struct slots *s, const struct conf_node *node)
 {
     int i = slots_find(s, node->host, node->port);
@@ -117,6 +117,8 @@ static int slots_read_range(struct slots *s, const struct redisReply *r,
         return err_set(err, STINT_PROTOCOL,
                        "a map of the cluster with slots that do not exist");
     int owner = slots_add(s, &node);
+    if (owner < 0 && s->n_nodes < SLOTS_NODES_MAX)
+        return err_set(err, STINT_NOMEM, "out of memory");
     if (owner < 0)
         return err_set(err, STINT_TOO_BIG,
                        "the cluster has more than %d primaries",

@@ -3,7 +3,8 @@
  * once: the reply, or NULL and an error (UNREACHABLE: not sent; UNKNOWN: sent,
  * but no reply came, so it may have happened). Error replies of Redis arrive as
  * replies of type REDIS_REPLY_ERROR, not as err. Callbacks are never called
- * from inside store_call. */
+ * from inside store_call, but for one case: out of memory (NOMEM) there may be
+ * no place to note the call. */
 #ifndef STINT_CORE_STORE_H
 #define STINT_CORE_STORE_H
 

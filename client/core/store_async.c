@@ -217,6 +217,10 @@ static int async_send(struct store_async *s, int argc, const char *const *argv,
                         .begin = s->queued};
     size_t before = sdslen(s->c->obuf);
 
+    /* What fails later finds its place already there. */
+    if (calls_reserve(&s->calls, s->calls.n + 1) ||
+        calls_reserve(&s->failed, s->failed.n + s->calls.n + 1))
+        return -1;
     /* hiredis forgot the const: it does not write to argv. */
     if (redisAppendCommandArgv(s->c, argc, (const char **)(size_t)argv,
                                argv_len) != REDIS_OK)
@@ -240,6 +244,10 @@ static void async_call(struct store *base, int argc, const char *const *argv,
         return;
     }
     struct call call = {.fn = fn, .arg = arg, .failed = STINT_UNREACHABLE};
+    if (calls_reserve(&s->failed, s->failed.n + s->calls.n + 1)) {
+        call_lacks_memory(fn, arg);
+        return;
+    }
     calls_push(&s->failed, &call);
     if (!s->closing)
         event_active(s->soon, EV_TIMEOUT, 1);
@@ -405,8 +413,10 @@ static void async_connect(struct store_async *s)
                             async_on_readable, s);
     s->writable = event_new(s->events, s->c->fd, EV_WRITE, async_on_writable,
                             s);
-    check(s->readable && s->writable);
-    event_add(s->writable, NULL);
+    if (!s->readable || !s->writable || event_add(s->writable, NULL)) {
+        async_drop_text(s, STINT_UNREACHABLE, "out of memory");
+        return;
+    }
     timer_set(s, s->deadline_ms > 0 && s->deadline_ms < CALL_DEADLINE_MS
                      ? s->deadline_ms : CALL_DEADLINE_MS);
 }

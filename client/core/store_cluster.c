@@ -265,6 +265,10 @@ static void cluster_fail(struct cluster *c, enum stint_code code,
                          store_reply_fn fn, void *arg)
 {
     struct call call = {.fn = fn, .arg = arg, .failed = code};
+    if (calls_reserve(&c->failed, c->failed.n + 1)) {
+        call_lacks_memory(fn, arg);
+        return;
+    }
     calls_push(&c->failed, &call);
     c->form->soon(c);
 }
@@ -286,7 +290,10 @@ static void cluster_send(struct cluster *c, int index, int argc,
         index < c->slots.n_nodes ? cluster_node_open(c, index) : NULL;
     struct routed *r = n != NULL ? malloc(sizeof(*r)) : NULL;
     if (r == NULL) {
-        if (index >= c->slots.n_nodes && c->slots.n_nodes > 0) {
+        if (n != NULL) {
+            memset(&c->why, 0, sizeof(c->why));
+            err_set(&c->why, STINT_NOMEM, "out of memory");
+        } else if (index >= c->slots.n_nodes && c->slots.n_nodes > 0) {
             memset(&c->why, 0, sizeof(c->why));
             err_set(&c->why, STINT_UNREACHABLE, "no primary of the cluster at "
                     "%.100s has the slot", c->conf.shown);
@@ -423,6 +430,10 @@ static void cluster_send_all(struct cluster *c, enum combine how, int argc,
     int n = c->slots.n_nodes;
     struct gather *g = n > 0 ? calloc(1, sizeof(*g)) : NULL;
     if (g == NULL) {
+        if (n > 0) {
+            memset(&c->why, 0, sizeof(c->why));
+            err_set(&c->why, STINT_NOMEM, "out of memory");
+        }
         c->form->refresh(c);
         cluster_fail(c, STINT_UNREACHABLE, fn, arg);
         return;

@@ -18,24 +18,29 @@
 
 #include "err.h"
 
-static void calls_grow(struct calls *q)
+int calls_reserve(struct calls *q, size_t n)
 {
-    size_t cap = q->cap ? q->cap * 2 : 64;
-    struct call *at = malloc(cap * sizeof(*at));
+    size_t cap = q->cap ? q->cap : 64;
 
-    check(at);
+    if (n <= q->cap)
+        return 0;
+    while (cap < n)
+        cap *= 2;
+    struct call *at = malloc(cap * sizeof(*at));
+    if (!at)
+        return -1;
     for (size_t i = 0; i < q->n; i++)
         at[i] = *calls_peek(q, i);
     free(q->at);
     q->at = at;
     q->cap = cap;
     q->head = 0;
+    return 0;
 }
 
 void calls_push(struct calls *q, const struct call *c)
 {
-    if (q->n == q->cap)
-        calls_grow(q);
+    check(q->n < q->cap);
     q->n++;
     *calls_peek(q, q->n - 1) = *c;
 }
@@ -58,6 +63,14 @@ void calls_close(struct calls *q)
 {
     free(q->at);
     memset(q, 0, sizeof(*q));
+}
+
+void call_lacks_memory(store_reply_fn fn, void *arg)
+{
+    struct stint_err err = {0};
+
+    err_set(&err, STINT_NOMEM, "out of memory");
+    fn(NULL, &err, arg);
 }
 
 static void option_set(int fd, int level, int name, int value)

@@ -23,10 +23,14 @@ struct calls {
     struct call *at;
     size_t n, cap, head;
 };
-void calls_push(struct calls *q, const struct call *c); /* no memory: abort */
+int calls_reserve(struct calls *q, size_t n); /* room for n in all; -1: there
+                                                is no memory */
+void calls_push(struct calls *q, const struct call *c); /* into that room */
 struct call calls_pop(struct calls *q);                 /* n must not be 0 */
 struct call *calls_peek(struct calls *q, size_t i);
 void calls_close(struct calls *q);
+/* Tells fn at once that a call could not be noted. */
+void call_lacks_memory(store_reply_fn fn, void *arg);
 
 /* CLOEXEC; for TCP also NODELAY, keepalive and USER_TIMEOUT. */
 void net_tune(int fd, int is_tcp);

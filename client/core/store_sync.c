@@ -130,7 +130,8 @@ static int sync_connect(struct store_sync *s, struct stint_err *err)
  * that a restart of Redis between two calls is not noticed. */
 static void sync_ready(struct store_sync *s)
 {
-    if (s->c && s->calls.n == 0 && (s->is_bad || net_is_dead(s->c->fd)))
+    if (s->c && s->calls.n == 0 &&
+        (s->is_bad || s->c->err || net_is_dead(s->c->fd)))
         sync_disconnect(s);
     if (s->c || s->tried)
         return;
@@ -144,6 +145,10 @@ static void sync_call(struct store *base, int argc, const char *const *argv,
     struct store_sync *s = (struct store_sync *)base;
     struct call call = {.fn = fn, .arg = arg};
 
+    if (calls_reserve(&s->calls, s->calls.n + 1)) {
+        call_lacks_memory(fn, arg);
+        return;
+    }
     sync_ready(s);
     /* hiredis forgot the const: it does not write to argv. */
     if (!s->c || redisAppendCommandArgv(s->c, argc, (const char **)(size_t)argv,
@@ -167,10 +172,16 @@ static void sync_fail(struct store_sync *s, enum stint_code code,
     s->tried = 0;
 }
 
+/* Bytes. Without memory hiredis 1 has written all, and lost its buffer. */
+static size_t sync_unwritten(const struct store_sync *s)
+{
+    return s->c->obuf ? sdslen(s->c->obuf) : 0;
+}
+
 /* Writes what was collected. */
 static void sync_flush(struct store_sync *s)
 {
-    size_t before = sdslen(s->c->obuf);
+    size_t before = sync_unwritten(s);
     struct net_sigpipe hold;
     int done = before == 0, rc = REDIS_OK;
 
@@ -185,7 +196,7 @@ static void sync_flush(struct store_sync *s)
         s->n_sent = s->calls.n;
         return;
     }
-    int nothing = s->n_sent == 0 && sdslen(s->c->obuf) == before;
+    int nothing = s->n_sent == 0 && sync_unwritten(s) == before;
     sync_fail(s, nothing ? STINT_UNREACHABLE : STINT_UNKNOWN,
               sync_reason(s, saved));
 }

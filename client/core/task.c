@@ -229,8 +229,10 @@ static int task_copy_texts(struct stint_task *t, const struct task_fields *f)
     buf_init(&b, DEPENDS_MAX * (STINT_ID_LEN + STINT_NAME_LEN + 2));
     json_array_foreach(f->depends_on, i, one)
         if (buf_printf(&b, "%s%s", i > 0 ? " " : "",
-                       json_string_value(one)) < 0)
+                       json_string_value(one)) < 0) {
+            buf_close(&b);
             return -1;
+        }
     t->depends = b.len > 0 ? buf_take(&b) : NULL;
     if (f->cronline != NULL && (t->cronline = strdup(f->cronline)) == NULL)
         return -1;
@@ -242,7 +244,7 @@ static int task_copy_texts(struct stint_task *t, const struct task_fields *f)
 static int task_write_text(struct stint_task *t, const struct task_fields *f)
 {
     json_t *rest = task_rest(f);
-    char *json = rest != NULL ? json_dumps(rest, JSON_COMPACT) : NULL;
+    char *json = rest != NULL ? json_write(rest, JSON_COMPACT) : NULL;
     size_t name_len = strlen(f->function);
     size_t json_len = json != NULL ? strlen(json) : 0;
     json_decref(rest);
@@ -296,12 +298,12 @@ static struct stint_task *task_from_object(json_t *object,
                                            struct stint_err *err)
 {
     struct task_fields f;
-    task_fields_read(&f, object, errors);
-    if (errors->n > 0) {
+    int rc = task_fields_read(&f, object, errors);
+    if (rc == 0 && errors->n > 0) {
         errors_sum_up(errors, err);
         return NULL;
     }
-    struct stint_task *t = calloc(1, sizeof(*t));
+    struct stint_task *t = rc == 0 ? calloc(1, sizeof(*t)) : NULL;
     if (t == NULL) {
         err_set(err, STINT_NOMEM, "out of memory");
         return NULL;
@@ -329,9 +331,12 @@ stint_task *stint_task_from_json(const char *json, size_t len,
     json_error_t why;
     errors = errors != NULL ? errors : &own;
     errors->n = 0;
-    json_t *object = json_loadb(json, len,
-                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                                &why);
+    json_t *object = json_read(json, len,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    if (object == NULL && errno == ENOMEM) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
     if (!json_is_object(object)) {
         if (object == NULL)
             errors_add(errors, "task", "is not JSON: %.80s (column %d)",
@@ -447,13 +452,60 @@ const char *task_text_split(const char *text, size_t len, size_t *name_len)
     return blank + 1;
 }
 
+struct json_source {
+    const char *at, *end;
+    int failed; /* out of memory */
+};
+
+/* A byte at a time, to look at errno in between: jansson forgets it when it
+ * comes to a number. */
+static size_t json_byte(void *to, size_t cap, void *arg)
+{
+    struct json_source *s = arg;
+    s->failed |= errno == ENOMEM;
+    if (s->failed || s->at == s->end || cap == 0)
+        return s->failed ? (size_t)-1 : 0;
+    *(char *)to = *s->at++;
+    return 1;
+}
+
+json_t *json_read(const char *text, size_t len, size_t flags,
+                  json_error_t *why)
+{
+    struct json_source s = {text, text + len, 0};
+    errno = 0;
+    json_t *v = json_load_callback(json_byte, &s, flags, why);
+    s.failed |= errno == ENOMEM;
+    if (s.failed) {
+        json_decref(v);
+        v = NULL;
+    }
+    errno = s.failed ? ENOMEM : 0;
+    return v;
+}
+
+char *json_write(const json_t *v, size_t flags)
+{
+    size_t len = json_dumpb(v, NULL, 0, flags);
+    char *text = len > 0 ? malloc(len + 1) : NULL;
+    if (text != NULL && json_dumpb(v, text, len, flags) == len) {
+        text[len] = '\0';
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
 json_t *task_text_load(const char *text, size_t len)
 {
     size_t name_len;
     const char *json = task_text_split(text, len, &name_len);
+    errno = 0;
     if (json == NULL)
         return NULL;
-    json_t *rest = json_loadb(json, len - name_len - 1, 0, NULL);
+    json_t *rest = json_read(json, len - name_len - 1, 0, NULL);
+    if (rest == NULL)
+        return NULL;
     json_t *o = json_object();
     if (json_object_set_new(o, "function", json_stringn(text, name_len)) ||
         json_object_update(o, rest)) {

@@ -21,9 +21,17 @@ int durability_parse(struct durability *d, const char *text);
  * begins, and how long the name is; NULL: it is nothing of the kind ("-", what
  * is left of a pruned task). */
 const char *task_text_split(const char *text, size_t len, size_t *name_len);
-/* The whole as one object, "function" first; owned by the caller. NULL: it
- * cannot be read. */
+/* The whole as one object, "function" first; owned by the caller. NULL: errno
+ * is ENOMEM without memory, and 0 if it is not that. */
 struct json_t *task_text_load(const char *text, size_t len);
+/* json_loadb, which does not tell what is not JSON from what there was no
+ * memory for, and then may leave out a byte of a string and say nothing (2.14).
+ * NULL: errno is ENOMEM, or 0. */
+json_t *json_read(const char *text, size_t len, size_t flags,
+                  json_error_t *why);
+/* json_dumps, which leaves out keys there was no memory for (2.14). free() it;
+ * NULL: out of memory. */
+char *json_write(const json_t *v, size_t flags);
 
 /* A checked task as the script queue_task takes it. */
 struct stint_task {

@@ -4,6 +4,7 @@
  * stops at the first fault: people want to hear all of them at once. */
 #include "task_fields.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -212,21 +213,21 @@ static int ids_read(json_t *v, json_t **out)
     return 0;
 }
 
-static int word_read(const json_t *v, enum field_kind kind, const char **out)
+static int word_read(const json_t *v, enum field_kind kind, const char **out,
+                     struct stint_err *why)
 {
-    struct stint_err why = {0};
     if (!json_is_string(v) ||
         strlen(json_string_value(v)) != json_string_length(v))
         return -1;
     const char *s = json_string_value(v);
     struct cron cron;
-    if (kind == FIELD_CRON && cron_parse(&cron, s, &why))
+    if (kind == FIELD_CRON && cron_parse(&cron, s, why))
         return -1;
     if (kind == FIELD_DEPENDENCY && strcmp(s, "fail") != 0 &&
         strcmp(s, "run") != 0)
         return -1;
     if (kind == FIELD_ZONE) {
-        struct zone *z = zone_open(s, &why);
+        struct zone *z = zone_open(s, why);
         if (z == NULL)
             return -1;
         zone_close(z);
@@ -245,7 +246,9 @@ static int durability_read(const json_t *v, struct durability *d)
                                                  : level);
 }
 
-static int field_read(struct task_fields *f, const struct field *d, json_t *v)
+/* why: what a parser has to say, perhaps. */
+static int field_read(struct task_fields *f, const struct field *d, json_t *v,
+                      struct stint_err *why)
 {
     void *at = (char *)f + d->at;
     switch (d->kind) {
@@ -274,7 +277,7 @@ static int field_read(struct task_fields *f, const struct field *d, json_t *v)
     case FIELD_CRON:
     case FIELD_ZONE:
     case FIELD_DEPENDENCY:
-        return word_read(v, d->kind, at);
+        return word_read(v, d->kind, at, why);
     case FIELD_DURABILITY:
         return durability_read(v, at);
     }
@@ -292,17 +295,12 @@ static const struct field *field_find(const char *name)
 }
 
 /* The sentence of the table, or what the parser has to say. */
-static void field_refuse(const struct field *d, const json_t *v,
+static void field_refuse(const struct field *d, const struct stint_err *why,
                          struct stint_errors *errors)
 {
-    struct stint_err why = {0};
-    const char *s = json_string_value(v);
-    struct cron cron;
-    if (s != NULL && d->kind == FIELD_CRON && cron_parse(&cron, s, &why))
-        errors_add(errors, d->name, "%.110s", why.text);
-    else if (s != NULL && d->kind == FIELD_ZONE &&
-             zone_open(s, &why) == NULL && why.code == STINT_SYSTEM)
-        errors_add(errors, d->name, "%.110s", why.text);
+    if (d->kind == FIELD_CRON ? why->code != STINT_OK
+                              : why->code == STINT_SYSTEM)
+        errors_add(errors, d->name, "%.110s", why->text);
     else
         errors_add(errors, d->name, "%s", d->text);
 }
@@ -324,8 +322,27 @@ static void fields_compare(const struct task_fields *f, const json_t *object,
         errors_add(errors, "id", "must be up to 120 characters with broadcast");
 }
 
-void task_fields_read(struct task_fields *f, json_t *object,
+static int field_take(struct task_fields *f, const char *key, json_t *v,
                       struct stint_errors *errors)
+{
+    const struct field *d = field_find(key);
+    struct stint_err why = {0};
+    if (d == NULL) {
+        errors_add(errors, key, "unknown option");
+    } else if (field_read(f, d, v, &why)) {
+        if (why.code == STINT_NOMEM)
+            return -1;
+        field_refuse(d, &why, errors);
+    } else if ((d->kind == FIELD_ARRAY || d->kind == FIELD_OBJECT) &&
+               json_is_deeper(v, JSON_DEPTH_MAX)) {
+        errors_add(errors, d->name, "must not be nested deeper than %d",
+                   JSON_DEPTH_MAX);
+    }
+    return 0;
+}
+
+int task_fields_read(struct task_fields *f, json_t *object,
+                     struct stint_errors *errors)
 {
     const char *key;
     json_t *v;
@@ -337,25 +354,21 @@ void task_fields_read(struct task_fields *f, json_t *object,
     if (json_object_get(object, "function") == NULL)
         errors_add(errors, "function", "is required");
     json_object_foreach(object, key, v) {
-        const struct field *d = field_find(key);
-        if (d == NULL)
-            errors_add(errors, key, "unknown option");
-        else if (field_read(f, d, v))
-            field_refuse(d, v, errors);
-        else if ((d->kind == FIELD_ARRAY || d->kind == FIELD_OBJECT) &&
-                 json_is_deeper(v, JSON_DEPTH_MAX))
-            errors_add(errors, d->name, "must not be nested deeper than %d",
-                       JSON_DEPTH_MAX);
+        if (field_take(f, key, v, errors))
+            return -1;
     }
     fields_compare(f, object, errors);
+    return 0;
 }
 
 /* ---- From options ------------------------------------------------------- */
 
 /* What JSON cannot hold (NaN, bytes that are not UTF-8) goes in as null, and
- * is refused with the others. */
+ * is refused with the others; only errno tells it from a lack of memory. */
 static int put(json_t *object, const char *name, json_t *v)
 {
+    if (v == NULL && errno == ENOMEM)
+        return -1;
     return json_object_set_new(object, name, v != NULL ? v : json_null());
 }
 
@@ -391,8 +404,10 @@ static int put_tree(json_t *object, const char *name, const char *text,
     json_error_t why;
     if (text == NULL)
         return 0;
-    json_t *v = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                           &why);
+    json_t *v = json_read(text, strlen(text),
+                          JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    if (v == NULL && errno == ENOMEM)
+        return -1;
     if (v == NULL) {
         errors_add(errors, name, "is not JSON: %.80s (line %d, column %d)",
                    why.text, why.line, why.column);
@@ -438,6 +453,7 @@ static int put_rules(json_t *object, const struct stint_task_options *o)
 json_t *task_fields_from_options(const struct stint_task_options *o,
                                  struct stint_errors *errors)
 {
+    errno = 0; /* for put */
     json_t *object = json_object();
     if (object == NULL || put_texts(object, o) ||
         put_tree(object, "args", o->args, errors) ||

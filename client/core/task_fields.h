@@ -33,9 +33,10 @@ struct task_fields {
 
 #define BACKOFF_UNIT 100000
 
-/* Reads every field of the object; adds a sentence for each wrong one. */
-void task_fields_read(struct task_fields *f, json_t *object,
-                      struct stint_errors *errors);
+/* Reads every field of the object; adds a sentence for each wrong one. -1: out
+ * of memory. */
+int task_fields_read(struct task_fields *f, json_t *object,
+                     struct stint_errors *errors);
 
 /* An object of what differs from the defaults; args and vars are parsed, and
  * are left out and reported when they are not JSON. NULL: out of memory. */

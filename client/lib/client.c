@@ -7,7 +7,6 @@
 
 #include <stint/testing.h>
 
-#include <hiredis/alloc.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +33,14 @@ const char *stint_version(void)
 
 static int reply_fill(redisReply *to, const redisReply *from);
 
+/* With malloc: hiredis's allocator may abort. Not for freeReplyObject. */
 static redisReply *reply_copy(const redisReply *from)
 {
-    redisReply *to = hi_calloc(1, sizeof(*to));
+    redisReply *to = calloc(1, sizeof(*to));
     if (to == NULL)
         return NULL;
     if (reply_fill(to, from)) {
-        freeReplyObject(to);
+        client_reply_free(to);
         return NULL;
     }
     return to;
@@ -54,7 +54,7 @@ static int reply_fill(redisReply *to, const redisReply *from)
     if (from->type != REDIS_REPLY_ARRAY) {
         if (from->str == NULL)
             return 0;
-        to->str = hi_malloc(from->len + 1);
+        to->str = malloc(from->len + 1);
         if (to->str == NULL)
             return -1;
         memcpy(to->str, from->str, from->len);
@@ -64,7 +64,7 @@ static int reply_fill(redisReply *to, const redisReply *from)
     }
     if (from->elements == 0)
         return 0;
-    to->element = hi_calloc(from->elements, sizeof(*to->element));
+    to->element = calloc(from->elements, sizeof(*to->element));
     if (to->element == NULL)
         return -1;
     to->elements = from->elements;
@@ -78,8 +78,13 @@ static int reply_fill(redisReply *to, const redisReply *from)
 
 void client_reply_free(struct redisReply *reply)
 {
-    if (reply != NULL)
-        freeReplyObject(reply);
+    if (reply == NULL)
+        return;
+    for (size_t i = 0; i < reply->elements; i++)
+        client_reply_free(reply->element[i]);
+    free(reply->element);
+    free(reply->str);
+    free(reply);
 }
 
 void client_keep(const struct redisReply *reply, const struct stint_err *err,
@@ -89,7 +94,7 @@ void client_keep(const struct redisReply *reply, const struct stint_err *err,
     if (reply == NULL)
         a->err = *err;
     else if ((a->reply = reply_copy(reply)) == NULL)
-        err_set(&a->err, STINT_NOMEM, "out of memory");
+        err_set(&a->err, STINT_UNKNOWN, "no memory for the reply");
 }
 
 /* ---- Calls -------------------------------------------------------------- */

@@ -28,8 +28,11 @@ static int setting_get(struct stint *s, const char *name, char value[64],
     script_command(&s->caller, &a, client_keep, &answer);
     s->store->ops->wait(s->store);
     args_close(&a);
-    if (answer.reply == NULL)
-        return err_set(err, answer.err.code, "%s", answer.err.text);
+    if (answer.reply == NULL) /* UNKNOWN would say that it may be queued */
+        return err_set(err, answer.err.code == STINT_UNKNOWN
+                                ? STINT_UNREACHABLE
+                                : answer.err.code,
+                       "%s", answer.err.text);
     int known = reply_n(answer.reply) == 2;
     snprintf(value, 64, "%s", known ? reply_str(answer.reply, 1, &len) : "");
     if (!known)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The fleet: its workers as their last heartbeats left them, commands for
  * them, and the counts of each group. */
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "limits.h"
 #include "part.h"
 #include "parts.h"
+#include "task.h"
 
 /* ---- A worker ------------------------------------------------------------ */
 
@@ -26,19 +28,21 @@ static int64_t record_i64(const json_t *o, const char *key)
     return json_integer_value(json_object_get(o, key));
 }
 
-/* A list of names, comma-separated. */
-static void names_join(struct buf *b, const json_t *names)
+/* A list of names, comma-separated; what is over a worker's limits is left
+ * out. -1: out of memory. */
+static int names_join(struct buf *b, const json_t *names)
 {
     size_t i;
     const json_t *v;
     buf_init(b, (STINT_NAME_LEN + 2) * FUNCTIONS_MAX);
     json_array_foreach(names, i, v) {
-        if (!json_is_string(v))
+        if (!json_is_string(v) || json_string_length(v) + 1 > b->max - b->len)
             continue;
-        if (b->len > 0)
-            (void)buf_add_str(b, ","); /* only for people: it may be short */
-        (void)buf_add_str(b, json_string_value(v));
+        if ((b->len > 0 && buf_add_str(b, ",")) ||
+            buf_add_str(b, json_string_value(v)))
+            return -1;
     }
+    return 0;
 }
 
 /* A row of fleet_list. */
@@ -53,15 +57,18 @@ static size_t workers_first(const struct redisReply *list)
     return 4 + (size_t)reply_i64(list, 3);
 }
 
-/* Row at element i; worker_close it. */
-static void worker_read(struct worker_row *row, const struct redisReply *list,
-                        size_t i)
+/* Row at element i; worker_close it. -1: out of memory. */
+static int worker_read(struct worker_row *row, const struct redisReply *list,
+                       size_t i, struct stint_err *err)
 {
     size_t len;
     row->name = reply_str(list, i, &len);
     row->lease_end_ms = reply_i64(list, i + 1);
     const char *record = reply_str(list, i + 2, &len);
-    row->record = json_loadb(record, len, 0, NULL);
+    row->record = json_read(record, len, 0, NULL);
+    return row->record == NULL && errno == ENOMEM
+               ? err_set(err, STINT_NOMEM, "out of memory")
+               : 0;
 }
 
 static void worker_close(struct worker_row *row)
@@ -69,13 +76,14 @@ static void worker_close(struct worker_row *row)
     json_decref(row->record);
 }
 
+/* 1: fn wants no more; -1: out of memory. */
 static int worker_show(const struct worker_row *row, int64_t now_ms,
-                       stint_workers_fn fn, void *arg)
+                       stint_workers_fn fn, void *arg, struct stint_err *err)
 {
     const json_t *o = row->record, *load = json_object_get(o, "load");
     struct buf groups, functions;
-    names_join(&groups, json_object_get(o, "groups"));
-    names_join(&functions, json_object_get(o, "functions"));
+    int failed = names_join(&groups, json_object_get(o, "groups"));
+    failed |= names_join(&functions, json_object_get(o, "functions"));
     int64_t age = now_ms - (row->lease_end_ms - record_i64(o, "lease_ms"));
     int dead = row->lease_end_ms < now_ms;
     struct stint_worker_status w = {
@@ -93,7 +101,8 @@ static int worker_show(const struct worker_row *row, int64_t now_ms,
         .functions = functions.data != NULL ? functions.data : "",
         .load = json_is_number(load) ? json_number_value(load) : -1,
         .skew_ms = record_i64(o, "skew_ms")};
-    int stop = fn(&w, arg);
+    int stop = failed ? err_set(err, STINT_NOMEM, "out of memory")
+                      : fn(&w, arg) != 0;
     buf_close(&groups);
     buf_close(&functions);
     return stop;
@@ -117,12 +126,13 @@ int stint_workers(stint *s, stint_workers_fn fn, void *arg,
         return -1;
     for (size_t i = workers_first(r); i + 2 < reply_n(r) && !stop; i += 3) {
         struct worker_row row;
-        worker_read(&row, r, i);
-        stop = worker_show(&row, reply_i64(r, 0) / 1000, fn, arg);
+        stop = worker_read(&row, r, i, err);
+        if (stop == 0)
+            stop = worker_show(&row, reply_i64(r, 0) / 1000, fn, arg, err);
         worker_close(&row);
     }
     client_reply_free(r);
-    return 0;
+    return stop < 0 ? -1 : 0;
 }
 
 /* ---- Commands ------------------------------------------------------------ */
@@ -156,16 +166,20 @@ static int worker_fits(const struct worker_row *row,
     return 0;
 }
 
-/* The next live workers that fit, by their elements of the list; how many. */
-static size_t command_pick(struct commanding *c, size_t *rows)
+/* The next live workers that fit, by their elements of the list; how many, or
+ * -1. */
+static int command_pick(struct commanding *c, size_t *rows,
+                        struct stint_err *err)
 {
     int64_t now_ms = reply_i64(c->list, 0) / 1000;
-    size_t n = 0, most = BATCH_TASKS_MAX;
+    size_t most = BATCH_TASKS_MAX;
+    int n = 0;
     if (c->o->limit != 0 && c->o->limit - c->told < most)
         most = c->o->limit - c->told;
-    for (; n < most && c->at + 2 < reply_n(c->list); c->at += 3) {
+    for (; (size_t)n < most && c->at + 2 < reply_n(c->list); c->at += 3) {
         struct worker_row row;
-        worker_read(&row, c->list, c->at);
+        if (worker_read(&row, c->list, c->at, err))
+            return -1;
         if (row.lease_end_ms >= now_ms && worker_fits(&row, c->o))
             rows[n++] = c->at;
         worker_close(&row);
@@ -173,35 +187,47 @@ static size_t command_pick(struct commanding *c, size_t *rows)
     return n;
 }
 
+/* Lets fn hear of a worker that has been told. -1: out of memory. */
+static int command_tell(struct commanding *c, size_t at, struct stint_err *err)
+{
+    struct worker_row row;
+    int64_t now_ms = reply_i64(c->list, 0) / 1000;
+    if (c->fn == NULL || c->deaf)
+        return 0;
+    int rc = worker_read(&row, c->list, at, err);
+    if (rc == 0)
+        rc = worker_show(&row, now_ms, c->fn, c->arg, err);
+    c->deaf = rc > 0;
+    worker_close(&row);
+    return rc < 0 ? -1 : 0;
+}
+
 /* Tells the next few; 0: there are no more. */
 static int command_step(struct commanding *c, struct stint_err *err)
 {
-    size_t rows[BATCH_TASKS_MAX], len, n = command_pick(c, rows);
+    size_t rows[BATCH_TASKS_MAX], len;
+    int n = command_pick(c, rows, err), rc = 1;
     struct args a;
-    if (n == 0)
-        return 0;
+    if (n <= 0)
+        return n;
     args_init(&a);
     args_add_str(&a, c->verb);
-    for (size_t i = 0; i < n; i++)
+    for (int i = 0; i < n; i++)
         args_add_str(&a, reply_str(c->list, rows[i], &len));
     struct redisReply *r =
         client_call(c->s, SCRIPT_FLEET_COMMAND, NULL, &a, err);
     args_close(&a);
     if (r == NULL)
         return -1;
-    for (size_t i = 0; i < n; i++) {
-        struct worker_row row;
-        if (strcmp(reply_str(r, i + 1, &len), "OK") != 0)
+    for (int i = 0; i < n; i++) {
+        if (strcmp(reply_str(r, (size_t)i + 1, &len), "OK") != 0)
             continue; /* it has gone since we looked */
         c->told++;
-        worker_read(&row, c->list, rows[i]);
-        if (c->fn != NULL && !c->deaf)
-            c->deaf =
-                worker_show(&row, reply_i64(c->list, 0) / 1000, c->fn, c->arg);
-        worker_close(&row);
+        if (rc > 0 && command_tell(c, rows[i], err))
+            rc = -1;
     }
     client_reply_free(r);
-    return 1;
+    return rc;
 }
 
 int stint_command(stint *s, const char *verb,

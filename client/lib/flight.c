@@ -65,7 +65,7 @@ static size_t task_bytes(const struct stint_task *t)
 
 /* ---- Batches ------------------------------------------------------------ */
 
-/* "rules after=PART/ID after=…", owned by the caller. */
+/* "rules after=PART/ID after=…", owned by the caller. NULL: out of memory. */
 static char *rules_with_parents(struct stint *s, const struct stint_task *t)
 {
     size_t n = 1, used;
@@ -74,7 +74,8 @@ static char *rules_with_parents(struct stint *s, const struct stint_task *t)
     size_t cap =
         strlen(t->rules) + strlen(t->depends) + (7 + PARTS_SUFFIX_MAX) * n + 1;
     char *text = malloc(cap);
-    check(text != NULL);
+    if (text == NULL)
+        return NULL;
     used = (size_t)snprintf(text, cap, "%s", t->rules);
     for (const char *p = t->depends; *p != '\0';) {
         char ref[STINT_NAME_LEN + STINT_ID_LEN + 2];
@@ -105,10 +106,13 @@ static void batch_send(const struct window *w, struct batch *b)
         args_add_str(&a, t->function);
         args_add_str(&a, t->start);
         args_add_str(&a, t->stop);
+        const char *told = t->rules;
         if (t->depends != NULL)
-            args_add_str(&a, rules[n_rules++] = rules_with_parents(w->q->s, t));
+            told = rules[n_rules++] = rules_with_parents(w->q->s, t);
+        if (told != NULL)
+            args_add_str(&a, told);
         else
-            args_add_str(&a, t->rules);
+            a.failed = 1;
         args_add(&a, t->text, t->text_len);
     }
     part_name(base, b->group, b->part);

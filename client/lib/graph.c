@@ -3,6 +3,7 @@
  * parents (a task's own words) and children (what Redis knows of it), a batch
  * of one group a call; then handed out in an order in which parents come before
  * their children, by a walk in depth without recursion. */
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -158,6 +159,8 @@ static int node_read_task(struct graph *g, size_t i, const char *task,
                           size_t len, struct stint_err *err)
 {
     json_t *o = task_text_load(task, len);
+    if (o == NULL && errno == ENOMEM)
+        return err_set(err, STINT_NOMEM, "out of memory");
     const char *text = json_string_value(json_object_get(o, "function"));
     const json_t *named = json_object_get(o, "depends_on"), *one;
     size_t k;

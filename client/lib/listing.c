@@ -31,7 +31,7 @@ static int list_show(struct listing *l, const char *group,
         reply_str(r, i + 2, &len);
         if (len > 1 && !status_fill(&b, &st, group, id, r, i + 1)) {
             b.pub.reason = status_reason(&b, &st, reply_i64(r, 0) / 1000);
-            l->stopped = l->fn(&b.pub, l->arg) != 0;
+            l->stopped = b.failed || l->fn(&b.pub, l->arg) != 0;
             l->n++;
             if (l->o->limit != 0 && l->n >= l->o->limit)
                 l->stopped = 1;

@@ -3,6 +3,7 @@
  * what a reader wants to know: when, how often, and why it stands still. */
 #include "status.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -49,10 +50,19 @@ static const char *box_printf(struct status_box *b, const char *fmt, ...)
     return box_keep(b, text, strlen(text));
 }
 
+/* Text as JSON; NULL: it is none, or b->failed. */
+static json_t *box_load(struct status_box *b, const char *text, size_t len)
+{
+    json_t *v = json_read(text, len, 0, NULL);
+    if (v == NULL && errno == ENOMEM)
+        b->failed = 1;
+    return v;
+}
+
 /* JSON as text; NULL for none. */
 static const char *box_json(struct status_box *b, const json_t *v)
 {
-    char *s = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *s = v ? json_write(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     const char *kept = s ? box_keep(b, s, strlen(s)) : NULL;
     if (v != NULL && s == NULL)
         b->failed = 1;
@@ -110,7 +120,7 @@ static const char *outcome_evidence(struct status_box *b, const json_t *o)
 static void run_outcome(struct status_box *b, struct stint_run_status *run,
                         const char *payload, size_t len)
 {
-    json_t *o = len > 0 ? json_loadb(payload, len, 0, NULL) : NULL;
+    json_t *o = len > 0 ? box_load(b, payload, len) : NULL;
     run->result = box_json(b, json_object_get(o, "result"));
     run->output = box_string(b, json_object_get(o, "output"));
     run->error = box_string(b, json_object_get(o, "error"));
@@ -322,6 +332,8 @@ static void status_task(struct status_box *b, const char *task, size_t len)
 {
     struct stint_status *p = &b->pub;
     json_t *o = task_text_load(task, len); /* NULL if pruned */
+    if (o == NULL && errno == ENOMEM)
+        b->failed = 1;
     const char *s = box_string(b, json_object_get(o, "function"));
     p->function = s != NULL ? s : "";
     s = box_string(b, json_object_get(o, "task_name"));
@@ -361,7 +373,7 @@ static void status_progress(struct status_box *b, const struct task_state *st,
     p->percent = -1;
     if (!st->live || st->cast || strcmp(st->status, "RUNNING") != 0)
         return;
-    json_t *o = json_loadb(payload, len, 0, NULL);
+    json_t *o = box_load(b, payload, len);
     const json_t *progress = json_object_get(o, "progress");
     const json_t *percent = json_object_get(progress, "percent");
     const json_t *text = json_object_get(progress, "text");

@@ -69,7 +69,10 @@ static void fiber_fail(struct stint_call *c, enum stint_code code,
                        store_reply_fn fn, void *arg)
 {
     struct call call = {.fn = fn, .arg = arg, .failed = code};
-    calls_push(&c->failed, &call);
+    if (calls_reserve(&c->failed, c->failed.n + 1) == 0)
+        calls_push(&c->failed, &call);
+    else
+        call_lacks_memory(fn, arg);
 }
 
 /* The record of a command that may go out, or NULL: it has failed. */

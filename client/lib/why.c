@@ -2,6 +2,7 @@
 /* Why a task does not run, or what became of it: what the rules know (one
  * call), what the workers' records know (another), said in plain sentences,
  * the decisive one first. */
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -325,14 +326,17 @@ static int64_t record_retry(const char *record)
     return at != NULL ? strtoll(at + 7, NULL, 10) : 0;
 }
 
-/* Reads the reply of why.lua. -1: there is no such task. */
-static int why_read(struct explaining *e, const struct redisReply *r)
+/* Reads the reply of why.lua. */
+static int why_read(struct explaining *e, const struct redisReply *r,
+                    struct stint_err *err)
 {
     size_t len;
     const char *task = reply_str(r, 2, &len);
     if (len == 0 || strcmp(task, "-") == 0)
-        return -1;
+        return err_set(err, STINT_NOT_FOUND, "there is no task %.128s", e->id);
     json_t *o = task_text_load(task, len);
+    if (o == NULL && errno == ENOMEM)
+        return err_set(err, STINT_NOMEM, "out of memory");
     const char *name = json_string_value(json_object_get(o, "function"));
     snprintf(e->function, sizeof(e->function), "%s", name != NULL ? name : "");
     json_decref(o);
@@ -388,9 +392,7 @@ static int why_look(stint *s, const char *group, const char *id,
     args_close(&a);
     if (r == NULL)
         return -1;
-    int rc = why_read(&e, r)
-                 ? err_set(err, STINT_NOT_FOUND, "there is no task %.128s", id)
-                 : why_say(&e, err);
+    int rc = why_read(&e, r, err) ? -1 : why_say(&e, err);
     client_reply_free(r);
     return rc;
 }
