@@ -84,4 +84,18 @@ runs them."
   DEPENDS "${stint_library_same}"
   RECOMMENDS "redis-server | valkey-server")
 
+# Each has a README that says how it is used from where it is.
+stint_package(python NAME stint-python SECTION python
+  SUMMARY "distributed task queue on Redis: Python"
+  DESCRIPTION "${stint_what}
+This is the package for Python, in /usr/share/stint/python: tasks in Python, and
+a client."
+  RECOMMENDS "python3 (>= 3.9)" python3-redis)
+stint_package(node NAME stint-node SECTION javascript
+  SUMMARY "distributed task queue on Redis: Node.js"
+  DESCRIPTION "${stint_what}
+This is the package for Node.js, in /usr/share/stint/node: tasks in JavaScript,
+and a client."
+  RECOMMENDS "nodejs (>= 18)" node-redis)
+
 include(CPack)

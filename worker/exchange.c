@@ -391,7 +391,7 @@ void exchange_fleet(struct worker *w, int leave)
             json_integer(w->wall() - exchange_redis_ms(w)));
     if (w->load != NULL && w->load() >= 0)
         json_object_set_new(o, "load", json_real(w->load()));
-    char *text = json_dumps(o, JSON_COMPACT);
+    char *text = json_write(o, JSON_COMPACT);
     check(text != NULL);
     struct args a;
     args_init(&a);

@@ -281,7 +281,7 @@ void held_set_outcome(struct worker *w, struct held *h,
         json_object_set_new(o, "error", json_string(result->error));
     if (result->outcome != RUN_COMPLETED)
         held_add_evidence(o, result);
-    h->payload = json_dumps(o, JSON_COMPACT);
+    h->payload = json_write(o, JSON_COMPACT);
     check(h->payload != NULL);
     h->payload_len = strlen(h->payload);
     json_decref(o);

@@ -178,7 +178,7 @@ static char *progress_text(struct worker *w, struct held *h)
             json_object_set_new(p, "text", json_string(news.text));
             json_object_set_new(o, "progress", p);
         }
-        json = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        json = json_write(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
         json_decref(o);
     }
     buf_close(&text);

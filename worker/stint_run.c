@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "task.h"
 #include "text.h"
 
 #define LOG_LINE_MAX  4096 /* bytes of one stint_run_log */
@@ -70,7 +71,7 @@ static const char *run_part_text(const stint_run *r, const char *key,
     const json_t *part = run_part(r, key);
     if (part == NULL)
         return none;
-    *text = json_dumps(part, JSON_COMPACT | JSON_ENCODE_ANY);
+    *text = json_write(part, JSON_COMPACT | JSON_ENCODE_ANY);
     if (*text == NULL)
         ((stint_run *)r)->refused = "out of memory";
     return *text != NULL ? *text : none;
@@ -127,7 +128,7 @@ int stint_run_set_result(stint_run *r, const char *json)
 
 int stint_run_set_result_json(stint_run *r, const struct json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL)
         return result_refuse(r, "the result is no JSON, or out of memory");
     int rc = stint_run_set_result(r, text);

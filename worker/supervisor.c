@@ -285,7 +285,7 @@ static char *life_evidence(const struct life *l, const char *how)
     buf_init(&text, 3 * TAIL_BYTES + 1);
     if (l->tail_len > 0 && text_clean(&text, l->tail, l->tail_len) == 0)
         json_object_set_new(o, "stderr", json_stringn(text.data, text.len));
-    char *json = json_dumps(o, JSON_COMPACT);
+    char *json = json_write(o, JSON_COMPACT);
     buf_close(&text);
     json_decref(o);
     return json;

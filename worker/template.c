@@ -165,7 +165,7 @@ static int value_add(struct buf *b, const json_t *value,
                            (int)(t->len < 150 ? t->len : 150), t->text);
         return buf_add(b, s, len) < 0 ? nomem(err) : 0;
     }
-    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!text)
         return nomem(err);
     rc = buf_add_str(b, text);

@@ -46,7 +46,7 @@ static int worker_describe(struct held *h)
         return -1;
     if (h->run.parents != NULL)
         json_object_set(h->run.task, "parents", h->run.parents);
-    h->json = json_dumps(h->run.task, JSON_COMPACT);
+    h->json = json_write(h->run.task, JSON_COMPACT);
     check(h->json != NULL);
     h->run.json = h->json;
     h->run.json_len = strlen(h->json);

@@ -354,6 +354,7 @@ int status_fill(struct status_box *b, struct task_state *st, const char *group,
         snprintf(st->status, sizeof(st->status), "BROKEN");
     if (len == 0)
         st->next_ms = reply_i64(r, i + 2);
+    b->pub.percent = -1;
     b->pub.id = box_printf(b, "%s", id);
     b->pub.group_name = box_keep(b, group, part_group_len(group));
     b->pub.status = box_printf(b, "%s", st->status);
@@ -370,7 +371,6 @@ static void status_progress(struct status_box *b, const struct task_state *st,
                             const char *payload, size_t len)
 {
     struct stint_status *p = &b->pub;
-    p->percent = -1;
     if (!st->live || st->cast || strcmp(st->status, "RUNNING") != 0)
         return;
     json_t *o = box_load(b, payload, len);

@@ -130,6 +130,8 @@ export interface TaskStatus {
     times_failed: number;
     worker: string;
     reason: string;
+    /** Of a RUNNING task that says how far it is. */
+    progress?: {percent: number | null; text: string};
     /** With `output`. */
     result?: any;
     output?: string | null;

@@ -25,10 +25,10 @@ soversion=$(readelf -dW "$build/libstint.so" |
     sed -n 's/.*SONAME.*libstint\.so\.\([0-9.]*\).*/\1/p')
 library=libstint$soversion
 arch=$(dpkg --print-architecture)
-names="libstint-dev $library stint"
+names="libstint-dev $library stint stint-node stint-python"
 equal "the packages" \
-    "$(printf "%s_$version-1_$arch.deb\n" $names)" \
-    "$(cd "$tmp/packages" && ls ./*.deb | sed 's|^\./||')"
+    "$(printf "%s_$version-1_$arch.deb\n" $names | LC_ALL=C sort)" \
+    "$(cd "$tmp/packages" && ls ./*.deb | sed 's|^\./||' | LC_ALL=C sort)"
 
 # deb NAME: its file
 deb() {

@@ -212,6 +212,11 @@ export function statusFull(id, part, st, five, parts, options, nowMs) {
     if (isOfRecord && own === 0 && isEmpty(runs[0]))
         runs[0] = {...runs[0], ...last};
     const status = statusMake(id, part, st, text, last.error, nowMs);
+    if (st.status === 'RUNNING' && st.rules.live && !st.rules.cast) {
+        const {progress} = objectRead(payload);
+        if (progress)
+            status.progress = progress; // what it says about how far it is
+    }
     if (options.output)
         Object.assign(status, {result: last.result, output: last.output,
                                error: last.error});

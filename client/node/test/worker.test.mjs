@@ -86,6 +86,14 @@ test('tasks through a worker', {
     const polite = await client.queueTask('polite');
     while ((await client.taskStatus(polite)).status !== 'RUNNING')
         await new Promise((resolve) => setTimeout(resolve, 20));
+    let seen;
+    do {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        seen = (await client.taskStatus(polite)).progress;
+    } while (!seen);
+    assert.deepEqual(seen, {percent: 10, text: 'begun'});
+    assert.deepEqual((await server.stintJson('task-status', polite)).progress,
+                     seen);
     const others = await client.queueTasks([
         ...['crash', 'late'].map((fn) => ({function: fn})),
         ...Array.from({length: 200}, (_, i) =>

@@ -217,6 +217,10 @@ def status_full(id: str, group: str, reply: List[Any], parts: List[Run],
             runs[0].outcome = last
     got = status_dict(id, group, st, task_text, int(reply[0]) // 1000,
                       last.get("error"))
+    if st.status == "RUNNING" and st.rule("live") and not st.rule("cast"):
+        o = _loads(payload) if payload else None
+        if isinstance(o, dict) and "progress" in o:
+            got["progress"] = o["progress"]  # how far it is, it says
     if output:
         got.update((k, last.get(k)) for k in ("result", "output", "error"))
     if with_runs:

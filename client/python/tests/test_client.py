@@ -512,6 +512,21 @@ CONFIG = {
 }
 
 
+CHILD = """
+import json, os, socket, struct, time
+s = socket.socket(fileno=int(os.environ["STINT_CHILD_FD"]))
+f = s.makefile("rwb")
+def send(**frame):
+    data = json.dumps(frame).encode()
+    f.write(struct.pack(">I", len(data)) + data)
+    f.flush()
+send(type="hello", protocol=1)
+frame = json.loads(f.read(struct.unpack(">I", f.read(4))[0]))
+send(type="progress", run=frame["run"], percent=12.5, text="begun")
+time.sleep(60)
+"""
+
+
 class Running(WithServer):
     """With a worker: statuses of tasks that have run."""
 
@@ -574,6 +589,27 @@ class Running(WithServer):
                          "RUNNING")
         self.assertEqual(self.assert_alike("m")["reason"],
                          "broadcast: 0 of 1 workers have ended")
+
+    def test_progress(self):
+        """Said by a child: a script of a few lines, as PROTOCOL.md has it."""
+        script = os.path.join(self.server.dir.name, "child.py")
+        with open(script, "w") as f:
+            f.write(CHILD)
+        path = os.path.join(self.server.dir.name, "worker.json")
+        with open(path, "w") as f:
+            json.dump({"tasks": {"f": {"child": [sys.executable, script],
+                                       "processes": 1}}}, f)
+        p = subprocess.Popen([PROGRAM, "worker", "--config", path, "--url",
+                              self.server.url], stderr=subprocess.DEVNULL)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.client.queue_task("f", id="f")
+        for _ in range(200):
+            if "progress" in self.client.task_status("f"):
+                break
+            time.sleep(0.05)
+        self.assertEqual(self.assert_alike("f")["progress"],
+                         {"percent": 12.5, "text": "begun"})
 
 
 class Durability(WithServer):
