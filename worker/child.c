@@ -10,7 +10,7 @@
  * - if it becomes another user, who could do something to it before execve,
  *   and because the kernel then makes its memory, ours, not dumpable;
  * - under the sanitizers, whose books of stack and thread are in memory. */
-#define _GNU_SOURCE /* clone, dup3, close_range by syscall */
+#define _GNU_SOURCE /* clone */
 #include "child.h"
 
 #include <errno.h>
@@ -24,12 +24,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "confine.h"
 #include "orphan.h"
+#include "process.h"
 
 #define STACK_BYTES 16384 /* the child's few calls take hundreds */
 
@@ -57,34 +57,6 @@ struct start {
     pid_t parent;
 };
 
-/* What is ignored would stay so in the program; a handler must not run in our
- * memory. */
-static void signals_reset(void)
-{
-    struct sigaction sa;
-    sigset_t none;
-
-    memset(&sa, 0, sizeof(sa));
-    sa.sa_handler = SIG_DFL;
-    for (int i = 1; i < NSIG; i++)
-        sigaction(i, &sa, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void fds_close_from(unsigned first)
-{
-    struct rlimit max;
-
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-        return;
-#endif
-    if (getrlimit(RLIMIT_NOFILE, &max) == 0)
-        for (unsigned fd = first; fd < max.rlim_cur; fd++)
-            close((int)fd);
-}
-
 /* The pipes to 0, 1, 2, 3: first all out of the way. */
 static int fds_arrange(const struct child *c)
 {
@@ -100,7 +72,7 @@ static int fds_arrange(const struct child *c)
     for (int i = 0; i < N_PIPES; i++)
         if (dup2(fds[i], i) < 0)
             return -1;
-    fds_close_from(N_PIPES);
+    process_fds_close(N_PIPES, ~0U);
     return 0;
 }
 
@@ -129,7 +101,7 @@ static void child_run(const struct start *s, const char **step)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != s->parent)
         _exit(127);
-    signals_reset();
+    process_signals_reset();
     *step = NULL;
     execve(c->path, c->argv, c->env);
 }

@@ -50,6 +50,8 @@ struct embed_wait {
  * sw->on_end is called once it has gone, after loop_close. On an error nothing
  * is left. */
 int loop_open(stint_worker *sw, struct stint_err *err);
+/* Closes and frees its connections. */
+void embed_disconnect(stint_worker *sw);
 
 /* testing.c. Off its server in memory; fine if it is on none. */
 void testing_detach(stint_worker *sw);

@@ -2,7 +2,7 @@
 /* What a worker leaves behind when it dies must die, too. Its children carry
  * its signs (orphan.h), which neither the worker nor the guard has; so whoever
  * has one may be killed, wherever it was moved to. */
-#define _GNU_SOURCE /* pipe2, close_range by syscall */
+#define _GNU_SOURCE /* pipe2 */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "err.h"
 #include "executor.h"
 #include "orphan.h"
+#include "process.h"
 
 #define PASS_PAUSE_NS 5000000 /* SIGKILL needs a moment to be felt */
 
@@ -79,20 +79,6 @@ int orphans_kill(const char *worker, int passes)
     return all;
 }
 
-static void fds_close(unsigned first, unsigned last)
-{
-    long max = sysconf(_SC_OPEN_MAX);
-
-    if (first > last)
-        return;
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, first, last, 0) == 0)
-        return;
-#endif
-    for (unsigned fd = first; fd <= last && (long)fd < max; fd++)
-        close((int)fd);
-}
-
 static void cgroups_sweep(pid_t parent)
 {
     char base[CGROUP_PATH_MAX];
@@ -115,8 +101,8 @@ static _Noreturn void guard_run(const char *worker, int fd)
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     if (fd > 0)
-        fds_close(0, (unsigned)fd - 1);
-    fds_close((unsigned)fd + 1, ~0U);
+        process_fds_close(0, (unsigned)fd - 1);
+    process_fds_close((unsigned)fd + 1, ~0U);
     do {
         n = read(fd, &byte, 1);
     } while (n > 0 || (n < 0 && errno == EINTR));

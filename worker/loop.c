@@ -207,9 +207,8 @@ static int loop_open_wait(struct worker_wait *wait, void *arg,
     return 0;
 }
 
-static void loop_close(stint_worker *sw)
+void embed_disconnect(stint_worker *sw)
 {
-    struct worker *w = &sw->w;
     while (sw->waits != NULL) {
         struct embed_wait *ew = sw->waits;
         sw->waits = ew->next;
@@ -218,10 +217,16 @@ static void loop_close(stint_worker *sw)
     }
     if (sw->store != NULL)
         sw->store->ops->close(sw->store);
-    free(w->waits);
+    free(sw->w.waits);
     sw->store = NULL;
-    w->waits = NULL;
-    w->n_waits = 0;
+    sw->w.waits = NULL;
+    sw->w.n_waits = 0;
+}
+
+static void loop_close(stint_worker *sw)
+{
+    struct worker *w = &sw->w;
+    embed_disconnect(sw);
     /* A function that does not return keeps its thread and its task. */
     sw->is_stuck = w->held[HELD_OVERSTAYED].n > 0;
     for (struct held *h = w->held[HELD_RUNNING].first; h; h = h->next)

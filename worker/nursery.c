@@ -29,6 +29,7 @@
 #include "confine.h"
 #include "err.h"
 #include "orphan.h"
+#include "process.h"
 #include "serve.h"
 
 #define ANSWER_S 5
@@ -54,18 +55,6 @@ struct nest {
 
 /* ---- In the nursery and its children ------------------------------------ */
 
-static void signals_reset(void)
-{
-    struct sigaction sa;
-    sigset_t none;
-    memset(&sa, 0, sizeof(sa));
-    sa.sa_handler = SIG_DFL;
-    for (int i = 1; i < NSIG; i++)
-        sigaction(i, &sa, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Those to 0, 1, …, and nothing else stays open. They are moved out of the way
  * first. */
 static void fds_keep(int *fds, int n)
@@ -75,12 +64,7 @@ static void fds_keep(int *fds, int n)
     for (int i = 0; i < n; i++)
         if (fds[i] < 0 || dup2(fds[i], i) < 0)
             _exit(126);
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, (unsigned)n, ~0U, 0) == 0)
-        return;
-#endif
-    for (long fd = n, max = sysconf(_SC_OPEN_MAX); fd < max; fd++)
-        close((int)fd);
+    process_fds_close((unsigned)n, ~0U);
 }
 
 static void life_tie(pid_t worker)
@@ -184,7 +168,7 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
     orphan_mark_set(nest->mark);
     life_tie(nest->worker);
     prctl(PR_SET_NAME, "stint-nursery");
-    signals_reset();
+    process_signals_reset();
     fds_keep(fds, 4);
     streams_reset();
     environ = (char **)nest->env;

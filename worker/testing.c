@@ -301,15 +301,7 @@ void testing_detach(stint_worker *sw)
     if (b == NULL)
         return;
     driven = b;
-    while (sw->waits != NULL) {
-        struct embed_wait *ew = sw->waits;
-        sw->waits = ew->next;
-        ew->store->ops->close(ew->store);
-        free(ew);
-    }
-    if (sw->store != NULL)
-        sw->store->ops->close(sw->store);
-    free(w->waits);
+    embed_disconnect(sw);
     if (b->executor != NULL)
         b->executor->ops->close(b->executor);
     for (int s = 0; s < HELD_N; s++)
