@@ -457,16 +457,29 @@ struct json_source {
     int failed; /* out of memory */
 };
 
-/* A byte at a time, to look at errno in between: jansson forgets it when it
- * comes to a number. */
-static size_t json_byte(void *to, size_t cap, void *arg)
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Piece by piece, to look at errno in between: jansson forgets it when it
+ * converts a number, which it does at the byte after it. So each piece ends
+ * where a number may. */
+static size_t json_piece(void *to, size_t cap, void *arg)
 {
     struct json_source *s = arg;
+    size_t n = 0, left = (size_t)(s->end - s->at);
     s->failed |= errno == ENOMEM;
-    if (s->failed || s->at == s->end || cap == 0)
-        return s->failed ? (size_t)-1 : 0;
-    *(char *)to = *s->at++;
-    return 1;
+    if (s->failed)
+        return (size_t)-1;
+    if (cap > left)
+        cap = left;
+    while (n < cap && (n == 0 || !is_digit(s->at[n - 1]) ||
+                       is_digit(s->at[n])))
+        n++;
+    memcpy(to, s->at, n);
+    s->at += n;
+    return n;
 }
 
 json_t *json_read(const char *text, size_t len, size_t flags,
@@ -474,7 +487,7 @@ json_t *json_read(const char *text, size_t len, size_t flags,
 {
     struct json_source s = {text, text + len, 0};
     errno = 0;
-    json_t *v = json_load_callback(json_byte, &s, flags, why);
+    json_t *v = json_load_callback(json_piece, &s, flags, why);
     s.failed |= errno == ENOMEM;
     if (s.failed) {
         json_decref(v);
@@ -484,11 +497,16 @@ json_t *json_read(const char *text, size_t len, size_t flags,
     return v;
 }
 
+/* Most are small: once is enough for these. */
 char *json_write(const json_t *v, size_t flags)
 {
-    size_t len = json_dumpb(v, NULL, 0, flags);
+    char small[2048];
+    size_t len = json_dumpb(v, small, sizeof(small), flags);
     char *text = len > 0 ? malloc(len + 1) : NULL;
-    if (text != NULL && json_dumpb(v, text, len, flags) == len) {
+    if (text != NULL && len <= sizeof(small))
+        memcpy(text, small, len);
+    if (text != NULL && (len <= sizeof(small) ||
+                         json_dumpb(v, text, len, flags) == len)) {
         text[len] = '\0';
         return text;
     }
