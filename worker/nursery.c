@@ -97,6 +97,7 @@ static _Noreturn void nest_child(const struct nest *nest, struct request *req,
     const char *step = NULL;
     orphan_mark_set(req->mark);
     life_tie(nest->worker);
+    process_signals_reset();
     prctl(PR_SET_NAME, "stint-child");
     fds_keep(fds, 4);
     env_arrange(req->confine);
@@ -169,6 +170,9 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
     life_tie(nest->worker);
     prctl(PR_SET_NAME, "stint-nursery");
     process_signals_reset();
+    signal(SIGINT, SIG_IGN); /* it goes when the worker has gone */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     fds_keep(fds, 4);
     streams_reset();
     environ = (char **)nest->env;

@@ -17,6 +17,7 @@
 #define PONG_MS         10000
 #define BACK_OFF_MS     100
 #define BACK_OFF_MAX_MS 30000
+#define TAIL_BYTES      300
 #define EXIT_MS         5000 /* from exit, or the end of its socket, to
                                 SIGKILL */
 
@@ -132,9 +133,26 @@ static void place_wait(struct place *p, const char *what)
     if (wait_ms > BACK_OFF_MAX_MS)
         wait_ms = BACK_OFF_MAX_MS;
     p->n_failures++;
-    log_warn(log, "%s: %s; another one in %g s", pool_name(p->pool), what,
-             (double)wait_ms / 1000);
+    int is_first = p->n_failures > p->pool->n_warned;
+    if (is_first)
+        p->pool->n_warned = p->n_failures;
+    log_write(log, is_first ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+              "%s: %s; another one in %g s", pool_name(p->pool), what,
+              (double)wait_ms / 1000);
     place_set_due(p, clock_mono_ms() + wait_ms);
+}
+
+/* Its last words may say why. */
+static void tail_add(struct resident *r, char *text, size_t cap)
+{
+    struct buf tail;
+    size_t len = strlen(text);
+    buf_init(&tail, cap);
+    if (r->has_capture)
+        capture_stderr(&r->capture, TAIL_BYTES, &tail);
+    if (tail.len > 0)
+        snprintf(text + len, cap - len, ": %.*s", (int)tail.len, tail.data);
+    buf_close(&tail);
 }
 
 static void end_describe(const struct resident *r, char *text, size_t cap)
@@ -156,10 +174,13 @@ static void end_describe(const struct resident *r, char *text, size_t cap)
 static void place_fail_start(struct place *p)
 {
     struct pool *pool = p->pool;
-    char text[300];
+    char text[300 + TAIL_BYTES];
     p->state = PLACE_EMPTY;
     end_describe(&p->resident, text, sizeof(text));
-    place_wait(p, p->resident.fault[0] != '\0' ? p->resident.fault : text);
+    if (p->resident.fault[0] != '\0')
+        snprintf(text, sizeof(text), "%s", p->resident.fault);
+    tail_add(&p->resident, text, sizeof(text));
+    place_wait(p, text);
     do {
         struct errand *e = pool->first;
         if (e == NULL)
@@ -334,6 +355,7 @@ static void place_on_hello(struct place *p, const json_t *frame,
     if (name != NULL)
         log_debug(p->pool->pools->o.log, "child %ld: %.100s",
                   (long)p->resident.kid.pid, name);
+    p->pool->n_warned = 0;
     resident_ignore(&p->resident);
     place_rest(p);
 }

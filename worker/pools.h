@@ -59,6 +59,8 @@ struct pool {
     struct place *places;
     int n_places;
     struct place *idle;           /* the last one first: its memory is warm */
+    int n_warned;                 /* a failure in a row that was warned of; of
+                                     all places only the first is */
     struct errand *first, *last;  /* wait for one */
 };
 
