@@ -187,8 +187,14 @@ stint *common_open(const struct common *common, int *status)
 {
     struct stint_options o = STINT_OPTIONS_INIT;
     struct stint_err err = {0};
+    const char *url = common->url ? common->url : getenv("STINT_URL");
     o.url = common->url;
     o.name_space = common->name_space;
+    if (url && !strcmp(url, "memory:")) { /* it would end with us */
+        message("memory: is for tests inside of one program");
+        *status = EXIT_USAGE;
+        return NULL;
+    }
     stint *s = stint_open(&o, &err);
     if (!s)
         *status = error_print(&err);

@@ -129,4 +129,7 @@ exits "embedded stop" 0 "$STINT" embedded stop
 exits "stop it again" 0 "$STINT" embedded stop
 equal "the tasks are there after a stop" STOPPED "$(field status a1)"
 fsck_clean
+STINT_URL=memory: exits "a task in memory would be lost" 2 \
+    "$STINT" queue-task f
+contains "and that is said" "one program" "$errout"
 passed
