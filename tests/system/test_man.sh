@@ -110,7 +110,7 @@ is_known() {
     ! grep -qF "unknown key \"$2\"" "$tmp/answer"
 }
 # Whatever stands in quotes in the worker's source may be a key.
-cat "$here"/../../worker/*.c | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u \
+cat "$here"/../../worker/*.c "$here"/../../worker/run/*.c | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u \
     >"$tmp/words"
 for place in "${!places[@]}"; do
     sed -n "/^\.Sh $place/,/^\.S[hs]/!d; s/^\.It Ic //p" \
