@@ -165,7 +165,8 @@ void stint_worker_free(stint_worker *sw)
     for (int i = 0; i < 2; i++)
         if (sw->stop_fd[i] >= 0)
             close(sw->stop_fd[i]);
-    config_close(&sw->config);
+    if (!sw->is_stuck) /* its code may be a module's */
+        config_close(&sw->config);
     free(sw->w.groups);
     free(sw->url);
     free(sw->name_space);

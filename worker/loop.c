@@ -233,7 +233,9 @@ static void loop_close(stint_worker *sw)
         sw->is_stuck |= h->type->runs_on == EXECUTOR_THREAD;
     for (int i = 0; i < EXECUTOR_N; i++) {
         struct executor *e = w->executors[i];
-        if (e != NULL && !(sw->is_stuck && i == EXECUTOR_THREAD))
+        if (e != NULL && sw->is_stuck && i == EXECUTOR_THREAD)
+            thread_executor_abandon(e);
+        else if (e != NULL)
             e->ops->close(e);
         w->executors[i] = NULL;
     }

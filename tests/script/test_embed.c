@@ -369,6 +369,49 @@ static void test_all_slots_are_written_off(void **state)
     assert_true(has_status(p, "b", "TIMEOUT"));
 }
 
+/* The worker is gone and freed, its function returns, the loop goes on. */
+static void stuck_child(struct program *p)
+{
+    struct event_base *base = event_base_new();
+    stint_worker *w = worker_new(p, 0);
+    struct stint_err err = {0};
+
+    add(w, "is_deaf", is_deaf, p);
+    if (stint_worker_start(w, base, on_end, p, &err) < 0)
+        _exit(8);
+    for (int i = 0; i < 5000 && p->n_ended == 0; i++) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+        if (i == 600) { /* it has been written off */
+            stint_worker_stop(w);
+            stint_worker_stop(w);
+        }
+    }
+    stint_worker_free(w);
+    atomic_store(&p->may_return, 1);
+    for (int i = 0; i < 100; i++) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    _exit(p->n_ended == 1 && p->rc == 0 ? 7 : 9);
+}
+
+static void test_freed_while_a_function_goes_on(void **state)
+{
+    struct program *p = *state;
+    int status;
+    pid_t pid;
+
+    queue(p, "is_deaf", "a", 0.1);
+    pid = fork();
+    if (pid == 0)
+        stuck_child(p);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_true(has_status(p, "a", "TIMEOUT"));
+}
+
 static int never_again(stint_run *run, void *arg)
 {
     (void)arg;
@@ -531,6 +574,7 @@ int main(void)
         TEST(test_progress_is_seen),
         TEST(test_a_slot_is_written_off),
         TEST(test_all_slots_are_written_off),
+        TEST(test_freed_while_a_function_goes_on),
         TEST(test_advice),
         TEST(test_children_of_two_workers_and_of_the_program),
         TEST(test_settings_of_functions),

@@ -144,6 +144,9 @@ struct function {
 };
 struct executor *thread_executor_new(const struct executor_options *o,
                                      struct stint_err *err);
+/* Instead of close, when a function does not return: leaves it and its thread
+ * to themselves. Nothing is called back any more, and what they use stays. */
+void thread_executor_abandon(struct executor *e);
 
 /* Processes that stay and take run after run: pools of programs ("child"), or
  * of forks of a process that knows the C functions (isolation "process"). */

@@ -496,6 +496,18 @@ static void pool_close(struct executor *e)
     pool_free(p);
 }
 
+void thread_executor_abandon(struct executor *e)
+{
+    struct pool *p = (struct pool *)e;
+
+    event_free(p->event);
+    p->event = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->closing = 1; /* those that wait may go */
+    pthread_cond_broadcast(&p->more);
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* Signals are the loop's: the threads block them all. */
 static int threads_start(struct pool *p, int n, struct stint_err *err)
 {
