@@ -126,6 +126,8 @@ int stint_wait(stint *s, const char *group, const char *const *ids, size_t n,
 {
     struct waiting w = {.s = s, .ids = ids, .n = n};
     int rc = -1;
+    if (client_memory(s) != NULL)
+        timeout_s = 0; /* nothing happens there while we wait */
     w.groups = client_groups_wanted(s, group, &w.n_groups, err);
     w.where = calloc(n + 1, sizeof(*w.where));
     w.slots = calloc(n + 1, sizeof(*w.slots));

@@ -683,12 +683,34 @@ static void test_the_same_course_twice(void **state)
     assert_string_equal(first, second);
 }
 
+/* For ever, it says; but nobody else is there to end it. */
+static void test_wait_only_looks(void **state)
+{
+    struct stint_task_options o = STINT_TASK_OPTIONS_INIT;
+    struct stint_errors errors = {0};
+    char id[STINT_ID_LEN + 1];
+    const char *ids[] = {id};
+    size_t n_other;
+    (void)state;
+    o.function = "note";
+    assert_int_equal(stint_queue_task(s, &o, id, &errors, &err), 0);
+    assert_int_equal(
+        stint_wait(s, "main", ids, 1, -1, NULL, NULL, &n_other, &err), -1);
+    assert_int_equal(err.code, STINT_TIMEOUT);
+    err = (struct stint_err){0};
+    assert_int_equal(stint_testing_run(s, worker, NULL, &err), 0);
+    assert_int_equal(
+        stint_wait(s, "main", ids, 1, -1, NULL, NULL, &n_other, &err), 0);
+    assert_int_equal(n_other, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up, down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_due_tasks_run),
+        TEST(test_wait_only_looks),
         TEST(test_the_clock_moves_only_when_told),
         TEST(test_order_of_priority_and_time),
         TEST(test_ids_that_are_made_keep_the_order),

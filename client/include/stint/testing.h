@@ -16,7 +16,7 @@
  *
  * Not with these handles: stint_worker_run, stint_worker_start and supervisors,
  * which need a Redis that other threads and processes reach. stint_wait only
- * looks: run first, and give it a timeout of 0.
+ * looks, whatever its timeout: run first.
  *
  * The module libstint-memory.so is needed beside libstint; it is built where
  * there is Lua 5.1. Include this file by itself, stint.h does not. */
