@@ -385,9 +385,10 @@ static void run_unlink(struct pool *p, struct slot *r)
 static void slot_free_up(struct pool *p, struct slot *r)
 {
     stint_run_clear(&r->pub);
-    if (r->notes.is_used)
+    if (r->notes.is_used) {
         capture_close(&r->notes.capture);
-    r->notes.is_used = r->notes.has_progress = r->notes.is_new = 0;
+        r->notes.is_used = r->notes.has_progress = r->notes.is_new = 0;
+    }
     r->ending = RUN_COMPLETED;
     r->given_up = 0;
     r->status = 0;
