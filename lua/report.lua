@@ -5,8 +5,8 @@
 -- ARGV[3] worker  ARGV[4...] four a task: id, ticket ('fence token'),
 -- COMPLETED|FAILED|TIMEOUT|STOPPED, what came of it (JSON, or ''). Of a task
 -- with a cronline the status is followed by a blank and the next match (ms).
--- Advice of a run that FAILED comes last, behind a blank: !MS, try again so
--- much later, or !never
+-- Advice of a run that FAILED comes last, behind a blank: !MS (12 digits at
+-- most), try again so much later, or !never
 -- Returns now_us, then a word a task: OK, AGAIN (counted before) or STALE;
 -- then MORE, if there are messages to deliver or children to tell
 local base, worker = KEYS[1], ARGV[3]
@@ -37,7 +37,7 @@ for i, id in ipairs(ids) do
         status, cron, advice = match(status, '^(%u+) ?(%d*) ?(!?%w*)$')
         cron = tonumber(cron)
         if not COUNT[status or ''] or advice ~= '' and advice ~= '!never'
-                and not match(advice, '^!%d+$') then
+                and (#advice > 13 or not match(advice, '^!%d+$')) then
             error({err = 'INVALID report: not a status: ' .. num(i)})
         end
     end

@@ -517,7 +517,8 @@ static void test_advice_is_read_strictly(void **state)
 {
     static const char *const wrong[] = {"FAILED !", "FAILED never",
                                         "FAILED !5 !5", "FAILED !-1",
-                                        "FAILED 5 never", "FAILED !5x"};
+                                        "FAILED 5 never", "FAILED !5x",
+                                        "FAILED !1000000000000"};
 
     (void)state;
     rules_queue("a", "retry=-1");

@@ -202,6 +202,9 @@ static void test_mistakes_of_the_file(void **state)
 
 int main(void)
 {
+    if (chdir(MODULE_DIR) < 0)
+        return 1;
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind),
         cmocka_unit_test(test_who_shares_processes),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "ending.h"
 #include "err.h"
 #include "pools.h"
 #include "text.h"
@@ -138,17 +139,6 @@ int errand_news(struct errand *e, struct run_news *news)
 
 /* ---- What becomes of it -------------------------------------------------- */
 
-/* How it ends if somebody ended it, whatever was answered. */
-static void ending_describe(struct errand *e, struct run_result *result)
-{
-    result->outcome = e->ending;
-    if (e->ending == RUN_TIMEOUT)
-        snprintf(e->error, sizeof(e->error), "timeout after %g s",
-                 (double)e->run->timeout_ms / 1000);
-    else if (e->error[0] == '\0')
-        snprintf(e->error, sizeof(e->error), "stopped");
-}
-
 /* r: where what it wrote is, NULL: nowhere. */
 static void errand_deliver(struct errand *e, struct resident *r,
                            struct run_result *result)
@@ -156,8 +146,10 @@ static void errand_deliver(struct errand *e, struct resident *r,
     struct pools *ps = e->pool->pools;
     struct run *run = e->run;
     struct buf output;
-    if (e->ending != RUN_COMPLETED)
-        ending_describe(e, result);
+    if (e->ending != RUN_COMPLETED) { /* whatever was answered */
+        result->outcome = e->ending;
+        ending_describe(run, e->ending, e->error);
+    }
     buf_init(&output, OUTPUT_BYTES_MAX);
     if (r != NULL && r->has_capture) {
         capture_end(&r->capture);

@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "capture.h"
+#include "ending.h"
 #include "err.h"
 #include "stint_run.h"
 
@@ -147,11 +148,7 @@ static void slot_judge(struct inline_slot *r, int status,
         return;
     result->outcome = r->ending;
     result->error = r->pub.error;
-    if (r->ending == RUN_TIMEOUT)
-        snprintf(r->pub.error, sizeof(r->pub.error), "timeout after %g s",
-                 (double)r->run->timeout_ms / 1000);
-    else if (r->pub.error[0] == '\0')
-        snprintf(r->pub.error, sizeof(r->pub.error), "stopped");
+    ending_describe(r->run, r->ending, r->pub.error);
 }
 
 static void slot_free(struct inline_slot *r)

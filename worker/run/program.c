@@ -25,6 +25,7 @@
 #include "child.h"
 #include "children.h"
 #include "clock.h"
+#include "ending.h"
 #include "err.h"
 #include "executor.h"
 #include "limits.h"
@@ -235,11 +236,8 @@ static void outcome_find(struct slot *s, struct run_result *r)
     if (s->kid.pid == 0)
         return;
     r->outcome = s->ending;
-    if (s->ending == RUN_TIMEOUT)
-        snprintf(s->error, sizeof(s->error), "timeout after %g s",
-                 (double)s->run->timeout_ms / 1000);
-    else if (s->ending == RUN_STOPPED)
-        snprintf(s->error, sizeof(s->error), "stopped");
+    if (s->ending != RUN_COMPLETED)
+        ending_describe(s->run, s->ending, s->error);
     else if (s->status == -1)
         snprintf(s->error, sizeof(s->error), "it ended, how is not known");
     else

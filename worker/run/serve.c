@@ -176,13 +176,16 @@ static json_t *retry_json(const struct run_result *r)
                                    : NULL;
 }
 
-/* The result is text that was found to be JSON, and goes as it is. */
+/* The result was found to be JSON: what cannot be read again lacks memory, and
+ * must not pass for none. */
 static void done_send(struct server *s, const struct run_result *r)
 {
     json_t *result = r->result == NULL
                          ? NULL
                          : json_loadb(r->result, r->result_len,
                                       JSON_DECODE_ANY, NULL);
+    if (r->result != NULL && result == NULL)
+        memory_end();
     frame_send(s, json_pack("{s:s, s:s, s:o*}", "type", "done", "run", s->run,
                             "result", result));
 }

@@ -24,6 +24,7 @@
 #include "buf.h"
 #include "capture.h"
 #include "clock.h"
+#include "ending.h"
 #include "err.h"
 #include "executor.h"
 #include "limits.h"
@@ -280,20 +281,18 @@ static void pool_stop(struct executor *e, struct run *run, int at_once)
 }
 
 /* How a run ends that somebody ended. error: ERROR_BYTES_MAX + 1 bytes. */
-static void ending_describe(const struct slot *r, struct run_result *result,
-                            char *error)
+static void slot_describe(const struct slot *r, struct run_result *result,
+                          char *error)
 {
+    size_t len;
+
     result->outcome = r->ending;
     result->error = error;
-    if (r->ending == RUN_STOPPED && error[0])
-        return; /* it has said itself what it left */
-    if (r->ending == RUN_TIMEOUT)
-        snprintf(error, ERROR_BYTES_MAX + 1, "timeout after %g s%s",
-                 (double)r->run->timeout_ms / 1000,
-                 result->overstays ? "; the function goes on" : "");
-    else
-        snprintf(error, ERROR_BYTES_MAX + 1, "stopped%s",
-                 result->overstays ? "; the function goes on" : "");
+    ending_describe(r->run, r->ending, error);
+    len = strlen(error);
+    if (result->overstays)
+        snprintf(error + len, ERROR_BYTES_MAX + 1 - len,
+                 "; the function goes on");
 }
 
 /* Adds what the handler has logged. */
@@ -322,7 +321,7 @@ static void run_give_up(struct pool *p, struct slot *r)
 
     r->give_up_ms = INT64_MAX;
     r->given_up = 1;
-    ending_describe(r, &result, error);
+    slot_describe(r, &result, error);
     notes_output(r, &result, &output);
     r->run->slot = NULL;
     p->o.on_done(r->run, &result, p->o.arg);
@@ -412,7 +411,7 @@ static void run_deliver(struct pool *p, struct slot *r)
     } else {
         stint_run_judge(&r->pub, r->status, &result);
         if (r->ending != RUN_COMPLETED)
-            ending_describe(r, &result, r->pub.error);
+            slot_describe(r, &result, r->pub.error);
         notes_output(r, &result, &output);
         p->o.on_done(run, &result, p->o.arg);
         buf_close(&output);
