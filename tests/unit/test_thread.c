@@ -380,6 +380,32 @@ static void test_progress_and_log(void **state)
     buf_close(&text);
 }
 
+/* A run that is stopped while it waits is over, however late the loop looks. */
+static void test_stopped_while_waiting_is_not_given_up(void **state)
+{
+    struct function fn = {until_cancelled, NULL};
+    struct fixture f;
+    struct run runs[2];
+
+    (void)state;
+    setup(&f, 1);
+    for (int i = 0; i < 2; i++)
+        run_start(&f, &runs[i], &fn, 60000);
+    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    f.e->ops->stop(f.e, &runs[1], 0);
+    f.e->ops->tick(f.e, clock_mono_ms() + 1000); /* past the grace period */
+    assert_int_equal(f.n_done, 0);
+    while (f.n_done < 1)
+        event_base_loop(f.base, EVLOOP_ONCE);
+    assert_int_equal(f.overstays, 0);
+    assert_int_equal(f.outcome, RUN_STOPPED);
+    assert_string_equal(f.error, "stopped");
+    f.e->ops->stop(f.e, &runs[0], 0);
+    event_base_dispatch(f.base);
+    assert_int_equal(f.n_returned, 0);
+    teardown(&f);
+}
+
 static int advises(stint_run *run, void *arg)
 {
     stint_run_set_retry(run, *(double *)arg);
@@ -449,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_many),    cmocka_unit_test(test_ends),
         cmocka_unit_test(test_timeout), cmocka_unit_test(test_stop),
         cmocka_unit_test(test_close),   cmocka_unit_test(test_overstays),
+        cmocka_unit_test(test_stopped_while_waiting_is_not_given_up),
         cmocka_unit_test(test_progress_and_log),
         cmocka_unit_test(test_retry_advice),
         cmocka_unit_test(test_what_a_handler_sees),

@@ -253,6 +253,7 @@ static void waiting_end_early(struct pool *p, struct slot *r)
         *at = r->next;
         if (!*at)
             p->waiting_end = at;
+        atomic_store(&r->returned, 1); /* it never runs: not to be given up */
         back_add(p, r);
         break;
     }
