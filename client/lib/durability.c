@@ -11,60 +11,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "err.h"
 #include "limits.h"
 
-/* One setting of Redis. -1: err. */
-static int setting_get(struct stint *s, const char *name, char value[64],
-                       struct stint_err *err)
+/* One setting that a promise needs. -1: err. */
+static int setting_get(struct stint *s, const char *name,
+                       char value[SETTING_CAP], struct stint_err *err)
 {
-    struct client_answer answer = {0};
-    struct args a;
-    size_t len;
-    args_init(&a);
-    args_add_str(&a, "CONFIG");
-    args_add_str(&a, "GET");
-    args_add_str(&a, name);
-    script_command(&s->caller, &a, client_keep, &answer);
-    s->store->ops->wait(s->store);
-    args_close(&a);
-    if (answer.reply == NULL) /* UNKNOWN would say that it may be queued */
-        return err_set(err, answer.err.code == STINT_UNKNOWN
-                                ? STINT_UNREACHABLE
-                                : answer.err.code,
-                       "%s", answer.err.text);
-    int known = reply_n(answer.reply) == 2;
-    snprintf(value, 64, "%s", known ? reply_str(answer.reply, 1, &len) : "");
-    if (!known)
-        err_set(err, STINT_INVALID, "durability: Redis does not let us see "
-                "its setting %s (CONFIG GET)%s%.80s", name,
-                answer.reply->type == REDIS_REPLY_ERROR ? ": " : "",
-                answer.reply->type == REDIS_REPLY_ERROR ? answer.reply->str
-                                                        : "");
-    client_reply_free(answer.reply);
-    return known ? 0 : -1;
+    struct stint_err why = {0};
+    int rc = ask_setting(s, name, value, &why);
+    if (rc > 0)
+        return 0;
+    if (rc == 0)
+        return err_set(err, STINT_INVALID, "durability: Redis does not let us "
+                       "see its setting %s: %.150s", name, why.text);
+    /* UNKNOWN would say that it may be queued. */
+    return err_set(err, why.code == STINT_UNKNOWN ? STINT_UNREACHABLE
+                                                  : why.code,
+                   "%s", why.text);
 }
 
 static int disk_check(struct stint *s, struct stint_err *err)
 {
-    char value[64];
+    char value[SETTING_CAP];
     if (setting_get(s, "appendonly", value, err))
         return -1;
     if (strcmp(value, "yes") != 0)
         return err_set(err, STINT_INVALID, "durability: Redis has no "
-                       "append-only file (appendonly %s)", value);
+                       "append-only file (appendonly %.20s)", value);
     if (setting_get(s, "appendfsync", value, err))
         return -1;
     if (strcmp(value, "always") != 0)
         return err_set(err, STINT_INVALID, "durability: Redis does not sync "
-                       "each write (appendfsync is %s, not always)", value);
+                       "each write (appendfsync is %.20s, not always)", value);
     return 0;
 }
 
 int durability_check(struct stint *s, const struct durability *d,
                      struct stint_err *err)
 {
-    char value[64];
+    char value[SETTING_CAP];
     if (d->level >= 2 && disk_check(s, err))
         return -1;
     if (d->level < 3)

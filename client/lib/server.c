@@ -9,57 +9,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "client.h"
-#include "err.h"
+#include "ask.h"
 
 #define TIME_TRIES 9
 
-/* One command of up to two words. NULL: err. */
-static struct redisReply *server_ask(struct stint *s, const char *command,
-                                     const char *arg, struct stint_err *err)
-{
-    struct client_answer answer = {0};
-    struct args a;
-    args_init(&a);
-    args_add_str(&a, command);
-    if (arg != NULL)
-        args_add_str(&a, arg);
-    script_command(&s->caller, &a, client_keep, &answer);
-    s->store->ops->wait(s->store);
-    args_close(&a);
-    if (answer.reply == NULL) {
-        err_set(err, answer.err.code, "%s", answer.err.text);
-    } else if (answer.reply->type == REDIS_REPLY_ERROR) {
-        err_set(err, STINT_REDIS, "%s: %.150s", command, answer.reply->str);
-        client_reply_free(answer.reply);
-        answer.reply = NULL;
-    }
-    return answer.reply;
-}
-
 /* ---- INFO ---------------------------------------------------------------- */
-
-/* What follows "name:" at the start of a line, or NULL. */
-static const char *info_find(const char *text, const char *name)
-{
-    size_t len = strlen(name);
-    while (text != NULL && *text != '\0') {
-        if (strncmp(text, name, len) == 0 && text[len] == ':')
-            return text + len + 1;
-        text = strchr(text, '\n');
-        text = text != NULL ? text + 1 : NULL;
-    }
-    return NULL;
-}
-
-/* Sums: a cluster answers with the lines of each of its primaries. */
-static int64_t info_count(const char *text, const char *name)
-{
-    int64_t n = 0;
-    while ((text = info_find(text, name)) != NULL)
-        n += strtoll(text, NULL, 10);
-    return n;
-}
 
 static int64_t info_us(const char *text, const char *name)
 {
@@ -107,10 +61,8 @@ static void info_read(const char *section, const char *text,
     } else if (strcmp(section, "commandstats") == 0) {
         info_commands(text, u);
     } else {
-        const char *at = info_find(text, "redis_version");
-        if (at != NULL)
-            snprintf(u->redis_version, sizeof(u->redis_version), "%.*s",
-                     (int)strcspn(at, "\r\n"), at);
+        info_text(text, "redis_version", u->redis_version,
+                  sizeof(u->redis_version));
     }
 }
 
@@ -131,7 +83,7 @@ static int time_look(struct stint *s, struct stint_server_usage *u,
     for (int i = 0; i < TIME_TRIES; i++) {
         int64_t from_us = date_us();
         s->learnt->n_times++;
-        struct redisReply *r = server_ask(s, "TIME", NULL, err);
+        struct redisReply *r = ask_server(s, "TIME", NULL, NULL, err);
         int64_t took_us = date_us() - from_us;
         if (r == NULL)
             return -1;
@@ -155,7 +107,8 @@ int stint_server_usage(stint *s, struct stint_server_usage *usage,
     if (time_look(s, &u, err))
         return -1;
     for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
-        struct redisReply *r = server_ask(s, "INFO", sections[i], err);
+        struct redisReply *r = ask_server(s, "INFO", sections[i], NULL,
+                                          err);
         if (r == NULL)
             return -1;
         info_read(sections[i], r->str != NULL ? r->str : "", &u);

@@ -361,6 +361,31 @@ STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
                                        uint64_t *n_checked, uint64_t *n_faults,
                                        struct stint_err *err);
 
+/* What stint_doctor found about one thing. */
+enum stint_finding_state {
+    STINT_FINDING_OK,
+    STINT_FINDING_WARNING, /* works, but will not always, or not well */
+    STINT_FINDING_FAULT,   /* a promise is not kept like this */
+    STINT_FINDING_UNKNOWN  /* this user may not look */
+};
+struct stint_finding {
+    size_t size;        /* sizeof(struct stint_finding) */
+    const char *name;   /* one word, the same in all versions: "eviction" */
+    enum stint_finding_state state;
+    const char *text;   /* what was seen */
+    const char *advice; /* what to do, NULL: nothing */
+};
+/* `f` is valid during the call. Return non-zero to stop. */
+typedef int (*stint_finding_fn)(const struct stint_finding *f, void *arg);
+/* Looks at how Redis is set up and doing, at clocks and workers, changing
+ * nothing. durability: the level that is needed, 0: any. *level (may be NULL):
+ * the one Redis is set up for, 0: none. *n_faults. Errors: INVALID, those of a
+ * connection; what may not be seen is a finding. */
+STINT_API STINT_CHECKED int stint_doctor(stint *s, int durability,
+                                         stint_finding_fn fn, void *arg,
+                                         int *level, size_t *n_faults,
+                                         struct stint_err *err);
+
 /* Removes the tasks of a group that have ended, with their runs and ids, as if
  * their retention were over, in bounded steps; *n (may be NULL): how many. If
  * it then holds no tasks and no worker serves it, its counts and its name go,
