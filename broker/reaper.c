@@ -33,6 +33,8 @@ struct reaper_group {
     enum script_id doing; /* of the outstanding one */
     int due;              /* duties still to do, a set of enum duty */
     int64_t fire_mono_ms; /* no DUTY_FIRE before */
+    int64_t back_ms;      /* Redis's clock went back so far; 0: it did not */
+    int64_t rewind_at, rewind_stay; /* where rewind goes on */
     struct reaper_clock clock; /* if groups are apart */
 };
 
@@ -101,6 +103,21 @@ static struct reaper_clock *reaper_clock_find(struct reaper *r,
     return NULL; /* not looked after yet */
 }
 
+/* Leases and due times from before lie ahead now: whoever leads mends that. */
+static void reaper_went_back(struct reaper *r, const struct reaper_clock *c,
+                             int64_t by_ms)
+{
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
+        if (c != &r->clock_of_all && c != &g->clock)
+            continue;
+        g->back_ms += by_ms;
+        g->rewind_at = 1;
+        g->rewind_stay = 0;
+    }
+    if (!r->apart)
+        r->fleet_back_ms += by_ms;
+}
+
 /* Redis's clock against ours: after a jump nobody's lease has ended until all
  * had the time to renew it. */
 void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
@@ -116,6 +133,11 @@ void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
                      "is held for lost for %" PRId64 " ms", jump, r->lease_ms);
             r->hold_until_mono_ms = now_ms + r->lease_ms;
         }
+        /* A reply that was long on its way looks like a jump back, too, but
+         * tells no earlier time than the one before it. */
+        int64_t back_ms = (c->redis_us - redis_us) / 1000;
+        if (back_ms > r->lease_ms / 2)
+            reaper_went_back(r, c, back_ms);
     }
     c->redis_us = redis_us;
     c->mono_ms = now_ms;
@@ -290,6 +312,60 @@ static void reaper_call(struct reaper_group *g, enum script_id id)
     args_close(&a);
 }
 
+static void reaper_rewind_send(struct reaper *r, const char *group,
+                               int64_t back_ms, int64_t at, int64_t stay,
+                               script_done_fn fn, void *arg)
+{
+    struct args a;
+    args_init(&a);
+    args_add_i64(&a, REAP_TASKS_MAX);
+    args_add_i64(&a, back_ms);
+    args_add_i64(&a, at);
+    args_add_i64(&a, stay);
+    script_call(r->caller, SCRIPT_REWIND, group, &a, fn, arg);
+    args_close(&a);
+}
+
+static void reaper_on_rewound(const struct redisReply *reply,
+                              const struct stint_err *err, void *arg)
+{
+    struct reaper_group *g = arg;
+    int64_t now_ms = g->reaper->clock();
+    g->busy = 0;
+    reaper_heard(g->reaper);
+    g->look_mono_ms = now_ms;
+    if (reply == NULL) {
+        log_debug(g->reaper->log, "reaper: %s: %s", g->name, err->text);
+        g->look_mono_ms = now_ms + 200;
+        return;
+    }
+    int64_t moved = reply_i64(reply, 1);
+    if (moved > 0)
+        log_info(g->reaper->log, "reaper: %s: %" PRId64 " leases and tasks "
+                 "follow Redis's clock back", g->name, moved);
+    g->rewind_at = reply_i64(reply, 2);
+    g->rewind_stay = reply_i64(reply, 3);
+    if (g->rewind_at == 0)
+        g->back_ms = 0;
+}
+
+static void reaper_rewind(struct reaper_group *g)
+{
+    g->busy = 1;
+    reaper_rewind_send(g->reaper, g->name, g->back_ms, g->rewind_at,
+                       g->rewind_stay, reaper_on_rewound, g);
+}
+
+static void reaper_on_fleet_rewound(const struct redisReply *reply,
+                                    const struct stint_err *err, void *arg)
+{
+    struct reaper *r = arg;
+    (void)err; /* the next tick tries again */
+    r->fleet_busy = 0;
+    if (reply != NULL)
+        r->fleet_back_ms = 0;
+}
+
 /* The next duty that is due, if any. */
 static void reaper_next(struct reaper_group *g, int64_t now_ms)
 {
@@ -389,7 +465,14 @@ void reaper_look_all(struct reaper *r)
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)
 {
     int64_t next = now_mono_ms + r->period_ms;
+    if (r->fleet_back_ms > 0 && !r->fleet_busy) {
+        r->fleet_busy = 1;
+        reaper_rewind_send(r, NULL, r->fleet_back_ms, 0, 0,
+                           reaper_on_fleet_rewound, r);
+    }
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
+        if (!g->busy && g->back_ms > 0)
+            reaper_rewind(g);
         if (!g->busy && g->look_mono_ms <= now_mono_ms)
             reaper_ask(g, now_mono_ms);
         if (!g->busy && g->look_mono_ms < next)

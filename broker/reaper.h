@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The duties of time: wake, expire, recover, prune, fire, settle, and the
- * delivery of messages between groups. Runs inside every worker;
+/* The duties of time: wake, expire, recover, rewind, prune, fire, settle, and
+ * the delivery of messages between groups. Runs inside every worker;
  * a lease in Redis elects the one that does them. That saves work and is not
  * needed for safety: each duty is an atomic, bounded script. */
 #ifndef STINT_BROKER_REAPER_H
@@ -32,6 +32,9 @@ struct reaper {
                                      own */
     struct reaper_clock clock_of_all; /* unless they are apart */
     int64_t hold_until_mono_ms;   /* Redis's clock jumped: no recover before */
+    int64_t fleet_back_ms;        /* it went back so far: the fleet's leases
+                                     are to be mended; 0: it did not */
+    int fleet_busy;               /* that is under way */
     int64_t (*clock)(void);       /* mono ms, for replies */
     void (*want_tick)(void *arg); /* after replies: tick soon; or NULL */
     void *want_arg;

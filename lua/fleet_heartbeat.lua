@@ -69,7 +69,10 @@ if worker ~= '' then
     else
         redis.call('HSET', base .. ':workers', worker, ARGV[4])
         redis.call('ZADD', base .. ':leases', num(now + lease), worker)
-        if not leader or leader == worker then
+        -- A leader whose key has so long to live may be dead: Redis's clock
+        -- went back.
+        if not leader or leader == worker
+            or redis.call('PTTL', base .. ':leader') > 10 * lease + 600000 then
             redis.call('SET', base .. ':leader', worker, 'PX', num(lease))
             lead = '1'
         end

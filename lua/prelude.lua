@@ -359,7 +359,7 @@ local function give_back(w, id, r, now, task)
     if r.stopping then
         finish(w, id, r, 'STOPPED', now, '{"error":"stopped"}')
     else
-        requeue(w, id, r, r.next, task)
+        requeue(w, id, r, math.min(r.next, now), task) -- it was due
     end
 end
 

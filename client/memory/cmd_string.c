@@ -38,6 +38,17 @@ void cmd_get(struct command *c)
         out_str(c->out, o != NULL ? o->as.string : NULL);
 }
 
+/* -2: not there, -1: lives for ever. */
+void cmd_pttl(struct command *c)
+{
+    int64_t now_ms = c->m->now_us / 1000;
+    const struct arg *key = &c->argv[1];
+    const struct object *o = keyspace_find(&c->m->keys, now_ms, key->at,
+                                           key->len);
+    out_integer(c->out, o == NULL ? -2 : o->expire_ms == 0
+                                             ? -1 : o->expire_ms - now_ms);
+}
+
 /* What SET is asked for besides. */
 struct set_options {
     int64_t ttl_ms; /* 0: none */

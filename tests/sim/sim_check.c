@@ -75,6 +75,17 @@ static void check_lapsed(struct sim *s, const struct sim_call_view *c)
             l->lease_ms[c->group] = 0;
 }
 
+/* Leases follow Redis's clock back. */
+static void check_rewind(struct sim *s, const struct sim_call_view *c)
+{
+    int64_t back_ms = strtoll(c->argv[1], NULL, 10);
+    if (strcmp(c->argv[2], "1") != 0 || strcmp(c->argv[3], "0") != 0)
+        return;
+    for (struct sim_life *l = s->lives; l != NULL; l = l->next)
+        if (l->lease_ms[c->group] > sim_redis_ms(s) + back_ms / 2)
+            l->lease_ms[c->group] -= back_ms;
+}
+
 static void check_before(struct sim *s, const struct sim_call_view *c)
 {
     if (strcmp(c->verb, "queue_task") == 0)
@@ -85,6 +96,8 @@ static void check_before(struct sim *s, const struct sim_call_view *c)
     sim_words_change(s, c);
     if (strcmp(c->verb, "heartbeat") == 0 && reply_n(c->reply) > 0)
         check_lease(s, c);
+    if (strcmp(c->verb, "rewind") == 0 && reply_n(c->reply) > 0)
+        check_rewind(s, c);
 }
 
 /* What assign hands out is what the records say. */

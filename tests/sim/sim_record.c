@@ -35,6 +35,7 @@ static const struct {
     {"heartbeat", S_HELD, S_QUEUED | S_STOPPED},
     {"expire", S_QUEUED | S_ASSIGNED, S_EXPIRED},
     {"recover", S_HELD, S_QUEUED | S_FAILED | S_STOPPED},
+    {"rewind", S_QUEUED, S_QUEUED},
     {"stop_task", S_QUEUED | S_ASSIGNED, S_STOPPED},
     {"stop_task", S_RUNNING, S_RUNNING}, /* marked */
     {"requeue_task", S_ENDED, S_QUEUED},

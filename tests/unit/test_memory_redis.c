@@ -364,6 +364,10 @@ static void test_server(void **state)
     EXPECT("CONFIG GET maxmemory", "[]");
     EXPECT("SET k v", "+OK");
     assert_non_null(strstr(ask("INFO commandstats"), "cmdstat_set:calls=1"));
+    EXPECT("PTTL k", "(-1)");
+    EXPECT("PTTL none", "(-2)");
+    EXPECT("SET k v PX 1500", "+OK");
+    EXPECT("PTTL k", "(1500)");
     EXPECT("FLUSHALL", "+OK");
     EXPECT("EXISTS k", "(0)");
 }
