@@ -9,10 +9,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "task.h"
 #include "template.h"
+#include "trusted.h"
 
 void config_init(struct config *c)
 {
@@ -204,12 +206,15 @@ static int config_read(struct config *c, const json_t *root,
 int config_load(struct config *c, const char *path, struct stint_err *err)
 {
     json_error_t e;
+    int fd = trusted_open(path, err);
+    if (fd < 0)
+        return -1;
     errno = 0;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &e);
-    if (root == NULL && errno == ENOMEM)
+    json_t *root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &e);
+    int is_short = root == NULL && errno == ENOMEM;
+    close(fd);
+    if (is_short)
         return err_set(err, STINT_NOMEM, "out of memory");
-    if (root == NULL && e.line < 0) /* it could not be opened; says so */
-        return err_set(err, STINT_INVALID, "%.150s", e.text);
     if (root == NULL)
         return err_set(err, STINT_INVALID, "%.80s:%d: %.100s", path, e.line,
                        e.text);

@@ -6,12 +6,14 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "err.h"
 #include "quantity.h"
 #include "task.h"
 #include "template.h"
+#include "trusted.h"
 
 #define PROCESSES_MAX 1000
 
@@ -65,9 +67,15 @@ static int read_module(struct entry *e, const json_t *v, struct stint_err *err)
     struct config *c = e->config;
     struct task_type *t = e->type;
     const char *path = json_string_value(v);
-    void *handle = path != NULL ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (path == NULL)
         return err_set(err, STINT_INVALID, "must be a path");
+    if (strchr(path, '/') != NULL) { /* else one of the system's libraries */
+        int fd = trusted_open(path, err);
+        if (fd < 0)
+            return -1;
+        close(fd);
+    }
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL)
         return err_set(err, STINT_INVALID, "%.170s", dlerror());
     c->modules[c->n_modules++] = handle;
