@@ -100,7 +100,7 @@ static void bytes_in_are_bytes_out(void **state)
         assert_memory_equal(r->element[2]->str + 2, rest, len);
         freeReplyObject(r);
         freeReplyObject(redisCommand(
-            redis, "FCALL stint_heartbeat 1 {stint:bytes} 1 0 w 90000"));
+            redis, "FCALL stint_heartbeat 1 {stint:bytes} 1 0 w 90000 0"));
         r = redisCommand(redis, "FCALL stint_assign 1 {stint:bytes} 1 0 w "
                          "0123456789ab 1 0 f");
         assert_int_equal(r->elements, 6);
@@ -301,7 +301,7 @@ static void names_that_are_none(void **state)
         err = (struct stint_err){0};
         assert_null(stint_open(&open, &err));
         assert_int_equal(err.code, STINT_INVALID);
-        if (strchr("/:", bad[i][1]) != NULL && bad[i][0] != '\0')
+        if (strpbrk(bad[i], "/:") != NULL)
             continue; /* these a function's name may have */
         o.group_name = NULL;
         o.function = bad[i];
