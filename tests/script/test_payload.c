@@ -172,7 +172,7 @@ static void what_is_no_text(void **state)
     static const char *const bad[] = {
         "\"\\u0000\"", "\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"",
         "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\\ud800\"",
-        "\"\\udc00\\ud800\"", "\"\x01\"", "\xef\xbb\xbf" "1",
+        "\"\\udc00\\ud800\"", "\"\x01\"", "\xef\xbb\xbf[]",
         "{\"a\":1,\"a\":2}", "{\"\\u0000\":1}"};
     struct stint_errors errors;
     struct stint_err err = {0};
