@@ -3,6 +3,7 @@
 # Data and calls of every released version (tests/golden): today's rules answer
 # the calls as they did then, find the data in order, and a worker of today
 # finishes every task.
+# shellcheck disable=SC2317 # functions are called by until_true
 . "$(dirname "$0")/lib.sh"
 
 golden=$here/../golden
@@ -59,8 +60,8 @@ for dir in "$golden"/[0-9]*/; do
     equal "$version: and leave the data in order" "" "$("$STINT" fsck |
         grep -v -e '^checked ' -e 'a change of the parts has not ended')"
     gold load "$dir"
-    while read -r id then; do
-        [ "$(field status "$id")" = "$then" ] || fail "$version: $id is not $then"
+    while read -r id was; do
+        [ "$(field status "$id")" = "$was" ] || fail "$version: $id is not $was"
     done <"$dir/states"
     ok "$version: every task is in the state it was in"
     "$STINT" enable-task disabled >/dev/null || fail "enabling"
@@ -69,10 +70,10 @@ for dir in "$golden"/[0-9]*/; do
     for id in hold-1 started; do
         until_true 20 "$version: what ran runs again" has_status COMPLETED "$id"
     done
-    while read -r id then; do
+    while read -r id was; do
         now=$(field status "$id")
-        [ "$now" = "$(ends_as "$id" "$then")" ] ||
-            fail "$version: $id was $then, and is $now"
+        [ "$now" = "$(ends_as "$id" "$was")" ] ||
+            fail "$version: $id was $was, and is $now"
     done <"$dir/states"
     ok "$version: every task has ended as it should"
     contains "$version: payloads are as they were" '{"ü":[1000.0,"\u0001",null]}' \

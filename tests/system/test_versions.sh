@@ -4,6 +4,7 @@
 # leave it alone; an older one is replaced while old workers run; a newer major
 # version, in its functions or in its data, refuses us clearly and is left as it
 # is; fields of records that we do not know stay.
+# shellcheck disable=SC2317 # functions are called by until_true
 . "$(dirname "$0")/lib.sh"
 
 export STINT_URL=unix://$tmp/redis.sock
