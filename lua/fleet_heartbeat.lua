@@ -7,11 +7,15 @@
 -- N: it is spread over N parts at least, N TOKEN: the same, and the caller is
 -- about to change that, =N TOKEN: it has, and N is all, unless somebody else
 -- has come since
+-- Refuses: PROTOCOL, data of a newer major version
 -- Returns now_us, 1 if this worker leads the reaping, a list of commands it has
 -- not carried out yet ('number verb'), then all groups, those in several parts
 -- with their number behind a blank
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
+if not check_format(base) then
+    redis.call('SET', base .. ':format', FORMAT)
+end
 local lead, commands = '0', {}
 
 local function keep_parts(group, exact, n, token)

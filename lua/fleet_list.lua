@@ -1,11 +1,13 @@
 -- fleet_list: the groups there are, and the workers with their leases.
 -- FLAGS: no-writes
 -- ARGV[3] 0: without the workers, which may be many
+-- Refuses: PROTOCOL, data of a newer major version
 -- Returns now_us, the leader ('' none), the library's version and SHA-1, the
 -- number of groups, their names (those in several parts with their number
 -- behind a blank), then three a worker: name, end of lease (ms), record
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
+check_format(base)
 local groups = fleet_groups(base)
 local reply = {num(now_us), redis.call('GET', base .. ':leader') or '',
                LIBRARY, num(#groups)}

@@ -26,6 +26,7 @@
 -- stands in KEYS[1]:queued: most tasks never need one before they are taken.
 
 local PROTOCOL = '1'
+local FORMAT = '1'   -- of the data: what is kept below {stint}:format
 local LIBRARY = '1 @LIBRARY_SHA1@' -- SCRIPT_LIBRARY of script.h, and which
 local find, match, sub, byte, format -- of string, set by enter()
 local HOUR, DAY = 3600000, 86400000
@@ -43,6 +44,10 @@ local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
                 'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'match',
                 'of'}
+local KNOWN = {}
+for i = 1, #FIELDS do
+    KNOWN[FIELDS[i]] = 1
+end
 -- Those that queue_task may be asked for.
 local RULES_ASKED = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
                      backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
@@ -85,9 +90,24 @@ local function decode(text)
                next = tonumber(due), start = tonumber(start),
                stop = tonumber(stop)}
     for k, v in string.gmatch(rest, ' (%l+)=(%S+)') do
-        r[k] = v
+        if KNOWN[k] then
+            r[k] = v
+        else -- of a newer minor version: it stays
+            r.more = (r.more or '') .. ' ' .. k .. '=' .. v
+        end
     end
     return r
+end
+
+-- A newer major version of Stint has changed the data: only it knows how to
+-- read them. Returns what is kept, if anything.
+local function check_format(base)
+    local format_there = redis.call('GET', base .. ':format')
+    if format_there and format_there ~= FORMAT then
+        error({err = 'PROTOCOL the data are of format '
+                     .. string.gsub(format_there, '[^%w]', '?')})
+    end
+    return format_there
 end
 
 local function encode(r)
@@ -99,7 +119,7 @@ local function encode(r)
             s = s .. ' ' .. FIELDS[i] .. '=' .. v
         end
     end
-    return s
+    return r.more and s .. r.more or s
 end
 
 -- The record of a task nobody has touched yet.

@@ -124,15 +124,30 @@ static double loop_load(void)
     return getloadavg(&load, 1) == 1 ? load : -1;
 }
 
-/* Wrong URL, wrong password, no Redis: said at once, and not by a worker that
+/* Wrong URL, wrong password, no Redis, a newer Stint: said at once, and not by a worker that
  * tries for ever. */
-static int loop_probe(const struct conf *conf, struct stint_err *err)
+static void loop_on_probe(const struct redisReply *reply,
+                          const struct stint_err *err, void *arg)
 {
+    if (reply == NULL)
+        *(struct stint_err *)arg = *err;
+}
+
+static int loop_probe(const struct conf *conf, const char *name_space,
+                      struct stint_err *err)
+{
+    struct stint_err why = {0};
+    struct script_caller caller;
     struct store *s = store_sync_open(conf, CALL_DEADLINE_MS, err);
     if (s == NULL)
         return -1;
+    script_caller_init(&caller, s, name_space);
+    script_load(&caller, NULL, loop_on_probe, &why);
+    s->ops->wait(s);
     s->ops->close(s);
-    return 0;
+    return why.code == STINT_PROTOCOL
+               ? err_set(err, why.code, "%s", why.text)
+               : 0;
 }
 
 static const struct function *loop_find(const char *name, void *arg)
@@ -296,7 +311,7 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
         return err_set(err, STINT_INVALID, "the worker knows no function: "
                        "give it a configuration with \"tasks\"");
     if (conf_resolve(&sw->conf, sw->url, err) < 0 ||
-        loop_probe(&sw->conf, err) < 0)
+        loop_probe(&sw->conf, sw->name_space, err) < 0)
         return -1;
     sw->timer = evtimer_new(sw->base, loop_on_timer, sw);
     sw->end = evtimer_new(sw->base, loop_on_end, sw);

@@ -70,6 +70,7 @@ COMMAND_DECLARE(cron);
 COMMAND_DECLARE(fsck);
 COMMAND_DECLARE(doctor);
 COMMAND_DECLARE(bench);
+COMMAND_DECLARE(spool);
 COMMAND_DECLARE(embedded);
 COMMAND_DECLARE(completion);
 
@@ -102,6 +103,8 @@ struct common {
     const char *url;
     const char *name_space;
     int json;
+    const char *spool; /* of the commands that have one; NULL: none */
+    int64_t spool_max;
     struct words words; /* what is no option */
 };
 
@@ -116,6 +119,8 @@ bool count_parse(const char *text, int64_t *count);
 /* "stint: …" and a hint to --help; returns 2. */
 int usage_fail(const struct command *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Without --spool it is STINT_SPOOL. */
+void common_spool(struct common *common);
 /* Opens with the common options; NULL: *status is the exit status. */
 stint *common_open(const struct common *common, int *status);
 

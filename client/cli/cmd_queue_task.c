@@ -48,6 +48,9 @@ const char cmd_queue_task_usage[] =
     "                        replicas=N; refused where Redis cannot (1)\n"
     "  --sync-output S       show the output every S seconds while it runs;\n"
     "                        0: at the end only (0)\n"
+    "  --spool DIR           where tasks go, on disk, while Redis is away; see\n"
+    "                        stint spool --help. Else STINT_SPOOL (none)\n"
+    "  --spool-max BYTES     how large it may grow (67108864)\n"
     "  --file FILE           queue the tasks of this file (-: stdin), one\n"
     "                        JSON object a line; all are checked first. Tasks\n"
     "                        may depend on those of later lines\n";
@@ -227,7 +230,7 @@ static stint_task *options_task(const struct queue_options *q,
     return task;
 }
 
-static void answer_json(const char *id, const char *durability,
+static void answer_json(const char *id, const char *durability, int spooled,
                         const struct stint_errors *errors)
 {
     struct json_out j = {false};
@@ -237,7 +240,9 @@ static void answer_json(const char *id, const char *durability,
     for (size_t i = 0; i < errors->n; i++)
         json_text(&j, errors->at[i].field, errors->at[i].text);
     json_shut(&j, '}');
-    if (durability) /* that was asked for, and is reached */
+    if (spooled)
+        json_bool(&j, "spooled", true);
+    else if (durability) /* that was asked for, and is reached */
         json_text(&j, "durability", durability);
     json_shut(&j, '}');
     putchar('\n');
@@ -266,7 +271,7 @@ static int task_refused(const struct common *common,
     if (!errors->n && error_status(err->code) != EXIT_USAGE)
         return error_print(err);
     if (common->json)
-        answer_json(NULL, NULL, errors);
+        answer_json(NULL, NULL, 0, errors);
     for (size_t i = 0; !common->json && i < errors->n; i++)
         message("%s: %s", errors->at[i].field, errors->at[i].text);
     return errors->n ? EXIT_USAGE : error_print(err);
@@ -283,11 +288,14 @@ static int task_queue(const struct common *common, const stint_task *task,
     struct stint_errors errors = {0};
     stint_task *const one[] = {(stint_task *)(uintptr_t)task};
     size_t done = 0, bad = 0;
-    if (!stint_queue_tasks(s, one, 1, &done, &bad, NULL, NULL, &err)) {
+    int rc = stint_queue_tasks(s, one, 1, &done, &bad, NULL, NULL, &err);
+    if (rc >= 0) {
         if (common->json)
-            answer_json(stint_task_id(task), durability, &errors);
+            answer_json(stint_task_id(task), durability, rc, &errors);
         else
             puts(stint_task_id(task));
+        if (rc)
+            message("Redis is away: the task waits in %s", common->spool);
     } else {
         error_field(&errors, &err);
         status = task_refused(common, &errors, &err);
@@ -358,6 +366,8 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         {"broadcast", OPTION_FLAG, &q.broadcast},
         {"sync-output", OPTION_TEXT, &q.sync_output},
         {"durability", OPTION_TEXT, &q.durability},
+        {"spool", OPTION_TEXT, &common.spool},
+        {"spool-max", OPTION_COUNT, &common.spool_max},
         {"file", OPTION_TEXT, &q.file},
     };
     int status =
@@ -367,6 +377,9 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
                             common.words.at[q.file ? 0 : 1]);
     if (status < 0 && q.file && has_task_option(&q))
         status = usage_fail(c, "--file goes with no option of a task");
+    if (status < 0 && common.spool_max < 0)
+        status = usage_fail(c, "--spool-max must not be negative");
+    common_spool(&common);
     if (status < 0)
         status =
             q.file ? queue_file_run(&common, q.file) : task_run(&common, &q);

@@ -32,6 +32,7 @@ static const struct command commands[] = {
     COMMAND("cron", cron, "the next times of a cron expression"),
     COMMAND("fsck", fsck, "check all keys"),
     COMMAND("doctor", doctor, "check how Redis and the fleet are set up"),
+    COMMAND("spool", spool, "tasks that wait for Redis in a directory"),
     COMMAND("bench", bench, "measure the speed"),
     COMMAND("embedded", embedded, "the embedded Redis"),
     COMMAND("completion", completion,

@@ -183,6 +183,13 @@ int options_parse(const struct command *c, const struct option_row *rows,
     return -1;
 }
 
+void common_spool(struct common *common)
+{
+    const char *dir = getenv("STINT_SPOOL");
+    if (!common->spool && dir && *dir)
+        common->spool = dir;
+}
+
 stint *common_open(const struct common *common, int *status)
 {
     struct stint_options o = STINT_OPTIONS_INIT;
@@ -190,6 +197,8 @@ stint *common_open(const struct common *common, int *status)
     const char *url = common->url ? common->url : getenv("STINT_URL");
     o.url = common->url;
     o.name_space = common->name_space;
+    o.spool = common->spool;
+    o.spool_max_bytes = common->spool_max;
     if (url && !strcmp(url, "memory:")) { /* it would end with us */
         message("memory: is for tests inside of one program");
         *status = EXIT_USAGE;

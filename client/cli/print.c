@@ -64,6 +64,7 @@ int error_status(enum stint_code code)
     case STINT_UNKNOWN:
     case STINT_LOADING:
     case STINT_AUTH:
+    case STINT_PROTOCOL:
     case STINT_TIMEOUT:
     case STINT_MISCONF:
     case STINT_OOM:

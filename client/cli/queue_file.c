@@ -43,7 +43,9 @@ struct bulk {
     size_t line;  /* number of the line in text */
     size_t lines; /* that hold a task */
     bool family;  /* some depend on others */
+    bool is_away; /* Redis: no more questions */
     size_t bad, last_bad;
+    size_t spooled; /* tasks */
     struct seen *seen;
     size_t n_seen, seen_room; /* a power of two */
     struct asked *asked;
@@ -153,8 +155,12 @@ static int group_ask(struct bulk *b, size_t first)
             of[n] = i;
             ids[n++] = rows[i].id;
         }
-    if (stint_ids_exist(b->s, rows[first].group, ids, n, exists, &err))
-        return error_print(&err);
+    if (stint_ids_exist(b->s, rows[first].group, ids, n, exists, &err)) {
+        if (!b->common->spool || error_status(err.code) != EXIT_REDIS)
+            return error_print(&err);
+        memset(exists, 0, sizeof exists); /* the replay will find them */
+        b->is_away = true;
+    }
     for (size_t i = 0; i < n; i++) {
         if (exists[i])
             line_bad(b, rows[of[i]].line, "id", "already there");
@@ -167,7 +173,7 @@ static int group_ask(struct bulk *b, size_t first)
 static int ids_ask(struct bulk *b)
 {
     int status = b->n_asked ? bulk_open(b) : EXIT_DONE;
-    for (size_t i = 0; !status && i < b->n_asked; i++)
+    for (size_t i = 0; !status && !b->is_away && i < b->n_asked; i++)
         if (b->asked[i].line)
             status = group_ask(b, i);
     b->n_asked = 0;
@@ -251,12 +257,14 @@ static int file_check(struct bulk *b)
     return !status && b->bad ? EXIT_USAGE : status;
 }
 
-static void id_print(const struct bulk *b, const stint_task *task)
+static void id_print(const struct bulk *b, const stint_task *task, int spooled)
 {
     if (b->common->json) {
         struct json_out j = {false};
         json_open(&j, NULL, '{');
         json_text(&j, "id", stint_task_id(task));
+        if (spooled)
+            json_bool(&j, "spooled", true);
         json_shut(&j, '}');
         putchar('\n');
     } else
@@ -309,15 +317,19 @@ static int chunk_queue(struct bulk *b, stint_task *const *tasks,
     size_t done = 0, bad = n;
     int rc = stint_queue_tasks(b->s, tasks, n, &done, &bad, progress_update,
                                &b->progress, &err);
-    if (!rc)
+    if (rc >= 0)
         done = n;
+    if (rc > 0)
+        b->spooled += n;
     /* Of a family the first ones queued are not the first ones here. */
-    for (size_t i = 0; i < done && i < n && (!rc || !b->family); i++)
-        id_print(b, tasks[i]);
+    for (size_t i = 0; i < done && i < n && (rc >= 0 || !b->family); i++)
+        id_print(b, tasks[i], rc);
     b->progress.base += done;
     bool named = err.code == STINT_EXISTS || err.code == STINT_INVALID ||
                  err.code == STINT_NOT_FOUND;
-    return rc ? chunk_failed(b, &err, named && bad < n ? lines[bad] : 0)
+    if (rc > 0)
+        progress_update(0, n, &b->progress);
+    return rc < 0 ? chunk_failed(b, &err, named && bad < n ? lines[bad] : 0)
               : EXIT_DONE;
 }
 
@@ -354,6 +366,9 @@ static int file_queue(struct bulk *b)
             stint_task_free(tasks[i]);
     }
     progress_end(&b->progress);
+    if (b->spooled)
+        message("Redis is away: %zu tasks wait in %s", b->spooled,
+                b->common->spool);
     free(lines);
     free(tasks);
     return status;

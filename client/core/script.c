@@ -205,6 +205,24 @@ static int script_is_ours(const struct redisReply *reply)
     return *sha1 == ' ' && strcmp(sha1 + 1, lua_library_sha1) == 0;
 }
 
+/* A newer major version is at work there: its functions, or its data. They stay
+ * as they are. (An older one would have said a lower protocol.) */
+static int script_is_refused(const struct redisReply *reply,
+                             struct stint_err *err)
+{
+    static const char speaks[] = "PROTOCOL this library speaks protocol ";
+    if (reply->type != REDIS_REPLY_ERROR ||
+        strncmp(reply->str, "PROTOCOL ", 9) != 0)
+        return 0;
+    if (strncmp(reply->str, speaks, sizeof(speaks) - 1) == 0 &&
+        strtol(reply->str + sizeof(speaks) - 1, NULL, 10) <
+            strtol(SCRIPT_PROTOCOL, NULL, 10))
+        return 0;
+    err_set(err, STINT_PROTOCOL, "a newer Stint is at work in this Redis, and "
+            "this one is too old for it (%.60s)", reply->str + 9);
+    return 1;
+}
+
 /* What library is there? */
 static void script_on_version(const struct redisReply *reply,
                               const struct stint_err *why, void *arg)
@@ -216,6 +234,14 @@ static void script_on_version(const struct redisReply *reply,
         void *fn_arg = w->arg;
         free(w);
         fn(NULL, why, fn_arg);
+        return;
+    }
+    struct stint_err err = {0};
+    if (script_is_refused(reply, &err)) {
+        script_done_fn fn = w->fn;
+        void *fn_arg = w->arg;
+        free(w);
+        fn(NULL, &err, fn_arg);
         return;
     }
     if (script_is_ours(reply)) {

@@ -12,6 +12,7 @@
 
 #include "err.h"
 #include "fiber.h"
+#include "spool_dir.h"
 #include "store_fiber.h"
 
 /* ---- Stepping aside, going on ------------------------------------------- */
@@ -108,6 +109,7 @@ static struct stint_call *call_new(struct stint_async *a)
     c->s.caller.store = &c->store;
     c->s.timeout_ms = a->timeout_ms;
     c->s.learnt = &a->learnt;
+    c->s.spool = a->spool;
     c->next = a->calls;
     if (a->calls != NULL)
         a->calls->prev = c;
@@ -266,6 +268,7 @@ static void async_free(struct stint_async *a)
     while (a->n_fibers > 0)
         fiber_free(a->fibers[--a->n_fibers]);
     learnt_close(&a->learnt);
+    spool_close(a->spool);
     free(a);
 }
 
@@ -302,6 +305,7 @@ static int async_connect(struct stint_async *a, const struct stint_options *o,
     struct client_settings to;
     if (client_settings(&to, o, err))
         return -1;
+    a->spool = to.spool;
     a->timeout_ms = to.timeout_ms;
     a->is_cluster = to.conf.n_nodes > 0;
     err_set(&a->why, STINT_UNREACHABLE, "cannot reach Redis at %.100s: no "

@@ -55,6 +55,7 @@ struct stint_async {
     struct script_caller caller; /* of net; to load the rules */
     struct learnt learnt;
     int64_t timeout_ms;
+    struct spool *spool; /* NULL: none */
     int is_connected; /* net is */
     int is_loading;   /* Redis is being given the rules */
     int is_ready;     /* it has them: calls may go out */

@@ -18,6 +18,8 @@
 #include "limits.h"
 #include "part.h"
 #include "parts.h"
+#include "spool.h"
+#include "store_late.h"
 #include "task.h"
 
 #define TEXT_OF(x)  TEXT_OF_(x)
@@ -133,6 +135,8 @@ struct redisReply *client_call(struct stint *s, enum script_id id,
                                struct stint_err *err)
 {
     int64_t until = clock_mono_ms() + s->timeout_ms;
+    if (s->spool != NULL && clock_mono_ms() < s->spool->next_try_ms)
+        until = 0; /* it was away just now: one try */
     for (s->tries = 1;; s->tries++) {
         struct client_answer a = {0};
         script_call(&s->caller, id, group, args, client_keep, &a);
@@ -145,6 +149,18 @@ struct redisReply *client_call(struct stint *s, enum script_id id,
             return NULL;
         }
     }
+}
+
+int64_t client_redis_now_ms(struct stint *s, struct stint_err *err)
+{
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, "0"); /* no workers */
+    struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
+    args_close(&a);
+    int64_t now_ms = r != NULL ? reply_i64(r, 0) / 1000 : -1;
+    client_reply_free(r);
+    return now_ms;
 }
 
 /* ---- Groups ------------------------------------------------------------- */
@@ -258,8 +274,10 @@ int client_settings(struct client_settings *to, const struct stint_options *o,
                     struct stint_err *err)
 {
     struct stint_options full = options_full(o);
-    return settings_read(to, &full, err) ||
-                   conf_resolve(&to->conf, full.url, err) ? -1 : 0;
+    if (settings_read(to, &full, err) ||
+        conf_resolve(&to->conf, full.url, err))
+        return -1;
+    return spool_of_options(&to->spool, &full, err);
 }
 
 void learnt_close(struct learnt *l)
@@ -283,8 +301,14 @@ static int client_dial(struct stint *s, struct client_settings *to,
     }
     if (conf_resolve(&to->conf, url, err))
         return -1;
-    s->store = store_sync_open(&to->conf, to->deadline_ms, err);
-    return s->store != NULL ? 0 : -1;
+    struct stint_err why = {0};
+    s->store = store_sync_open(&to->conf, to->deadline_ms, &why);
+    if (s->store == NULL && s->spool != NULL && client_may_retry(why.code)) {
+        spool_rest(s->spool); /* queueing does without it */
+        s->store = store_late_open(&to->conf, to->deadline_ms, err);
+        return s->store != NULL ? 0 : -1;
+    }
+    return s->store != NULL ? 0 : err_set(err, why.code, "%s", why.text);
 }
 
 static int client_connect(struct stint *s, const struct stint_options *o,
@@ -295,6 +319,9 @@ static int client_connect(struct stint *s, const struct stint_options *o,
     if (settings_read(&to, &full, err))
         return -1;
     s->timeout_ms = to.timeout_ms;
+    if (spool_of_options(&s->own_spool, &full, err))
+        return -1;
+    s->spool = s->own_spool;
     if (client_dial(s, &to, full.url, beside, err))
         return -1;
     script_caller_init(&s->caller, s->store, to.name_space);
@@ -306,6 +333,10 @@ static int client_connect(struct stint *s, const struct stint_options *o,
     if (to.conf.n_nodes > 0 && (a.err.code == STINT_UNREACHABLE ||
                                 a.err.code == STINT_UNKNOWN))
         return 0;
+    if (s->spool != NULL && client_may_retry(a.err.code)) {
+        spool_rest(s->spool);
+        return 0;
+    }
     return a.err.code ? err_set(err, a.err.code, "%s", a.err.text) : 0;
 }
 
@@ -338,6 +369,7 @@ void stint_close(stint *s)
         s->store->ops->close(s->store);
     memory_link_close(&s->memory);
     learnt_close(&s->own);
+    spool_close(s->own_spool);
     free(s);
 }
 

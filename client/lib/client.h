@@ -15,6 +15,7 @@
 
 struct redisReply;
 struct group_known;
+struct spool;
 
 typedef char group_name[STINT_NAME_LEN + 1];
 
@@ -34,6 +35,8 @@ struct stint {
     int tries;             /* how often the last call was made */
     struct learnt *learnt; /* borrowed */
     struct learnt own;     /* of a handle that shares with nobody */
+    struct spool *spool;   /* NULL: none; own_spool, or of whom it shares with */
+    struct spool *own_spool;
     struct memory_link memory; /* of "memory:"; all zero: it is a real Redis */
 };
 
@@ -47,6 +50,7 @@ struct client_settings {
     const char *name_space; /* borrowed from the options, or constant */
     int64_t timeout_ms;     /* of a call with its retries */
     int64_t deadline_ms;    /* of one reply */
+    struct spool *spool;    /* owned by the caller, who closes it; or NULL */
 };
 /* `o` may be NULL. May start the embedded Redis. */
 int client_settings(struct client_settings *to, const struct stint_options *o,
@@ -74,6 +78,9 @@ int client_pause(struct stint *s, int tries, int64_t until_ms);
 struct redisReply *client_call(struct stint *s, enum script_id id,
                                const char *group, const struct args *args,
                                struct stint_err *err);
+
+/* Redis's clock; -1: err. */
+int64_t client_redis_now_ms(struct stint *s, struct stint_err *err);
 
 /* Sees that the fleet knows the group, once per handle. */
 int client_register(struct stint *s, const char *group, struct stint_err *err);

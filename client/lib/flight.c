@@ -139,6 +139,7 @@ static int batch_judge(const struct window *w, const struct batch *b,
     for (size_t k = 0; k < index && k + 1 < b->n; k++)
         at = w->next[at];
     q->bad = q->done + at;
+    q->is_refused = 1;
     const char *word = reply_str(r, 2, &len);
     return err_set(err,
                    strcmp(word, "EXISTS") == 0     ? STINT_EXISTS
@@ -177,6 +178,8 @@ static int batch_reroute(struct window *w, const struct batch *b,
 static int batch_hear(struct window *w, struct batch *b, struct stint_err *err)
 {
     const struct stint_err *why = &b->answer.err;
+    if (b->answer.reply != NULL || why->code != STINT_UNREACHABLE)
+        w->q->sent = 1;
     if (b->answer.reply != NULL) {
         if (batch_judge(w, b, err))
             return -1;
@@ -344,7 +347,7 @@ static int window_queue(struct window *w, stint_progress_fn fn, void *arg,
 {
     int tries = 0, news = 0;
     int64_t until_ms = clock_mono_ms() + w->q->s->timeout_ms;
-    memset(w->state, TASK_NEW, w->n);
+    memset(w->state, w->q->again ? TASK_UNKNOWN : TASK_NEW, w->n);
     for (;;) {
         if (window_deal(w, err) || window_send(w, fn, arg, err))
             return -1;

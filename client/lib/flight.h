@@ -13,7 +13,10 @@ struct queueing {
     stint_task *const *tasks; /* parents before their children */
     size_t n;
     size_t done;              /* so many of the first are queued */
-    size_t bad;               /* index of the one refused */
+    size_t bad;               /* index of the one refused, */
+    int is_refused;           /* if there is one */
+    int again;                /* they may be there: with equal content, fine */
+    int sent;                 /* some may have reached Redis */
     struct stint_errors *errors; /* NULL: not wanted */
 };
 
@@ -23,7 +26,11 @@ struct queueing {
 int queueing_run(struct queueing *q, stint_progress_fn fn, void *arg,
                  struct stint_err *err);
 
-/* The whole of queueing one task. */
+/* The whole of it, parents first, into Redis. */
+int queueing_direct(struct queueing *q, stint_progress_fn fn, void *arg,
+                    struct stint_err *err);
+
+/* The whole of queueing one task: 0, 1 (spooled) or -1. */
 int queueing_one(struct stint *s, stint_task *t, struct stint_errors *errors,
                  struct stint_err *err);
 

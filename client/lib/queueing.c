@@ -15,25 +15,13 @@
 #include "parents.h"
 #include "part.h"
 #include "parts.h"
+#include "spool.h"
 #include "status.h"
 #include "task.h"
 
 #define FRESH_MS 1000 /* a number of parts heard before is asked for again */
 
 /* ---- Before and after --------------------------------------------------- */
-
-/* Redis's clock; -1: err. */
-static int64_t redis_now_ms(struct stint *s, struct stint_err *err)
-{
-    struct args a;
-    args_init(&a);
-    args_add_str(&a, "0"); /* no workers */
-    struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
-    args_close(&a);
-    int64_t now_ms = r != NULL ? reply_i64(r, 0) / 1000 : -1;
-    client_reply_free(r);
-    return now_ms;
-}
 
 /* The first runs of tasks with a cronline. */
 static int queueing_cron(struct queueing *q, struct stint_err *err)
@@ -43,8 +31,9 @@ static int queueing_cron(struct queueing *q, struct stint_err *err)
         if (q->tasks[i]->cronline == NULL)
             continue;
         if (now_ms == 0)
-            now_ms = redis_now_ms(q->s, err);
+            now_ms = client_redis_now_ms(q->s, err);
         if (now_ms < 0 || task_cron_start(q->tasks[i], now_ms, err)) {
+            q->is_refused = err->code == STINT_INVALID;
             q->bad = i;
             return -1;
         }
@@ -100,17 +89,19 @@ static struct durability queueing_durability(const struct queueing *q)
     return most;
 }
 
-/* The whole of it, parents first. */
-static int queueing_all(struct queueing *q, stint_progress_fn fn, void *arg,
-                        struct stint_err *err)
+int queueing_direct(struct queueing *q, stint_progress_fn fn, void *arg,
+                    struct stint_err *err)
 {
     stint_task *const *given = q->tasks;
     stint_task **ordered = NULL;
     struct durability durability = queueing_durability(q);
     if (durability_check(q->s, &durability, err))
         return -1;
-    if (parents_order(q->s, given, q->n, &ordered, &q->bad, err))
+    if (parents_order(q->s, given, q->n, &ordered, &q->bad, err)) {
+        q->is_refused = err->code == STINT_NOT_FOUND ||
+                        err->code == STINT_INVALID;
         return -1;
+    }
     if (ordered != NULL)
         q->tasks = ordered;
     int rc = queueing_cron(q, err);
@@ -127,6 +118,13 @@ static int queueing_all(struct queueing *q, stint_progress_fn fn, void *arg,
     q->tasks = given;
     free(ordered);
     return rc;
+}
+
+static int queueing_all(struct queueing *q, stint_progress_fn fn, void *arg,
+                        struct stint_err *err)
+{
+    return q->s->spool != NULL ? spool_queue(q, fn, arg, err)
+                               : queueing_direct(q, fn, arg, err);
 }
 
 int stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n,
@@ -157,7 +155,7 @@ int stint_queue_task(stint *s, const struct stint_task_options *o,
     if (t == NULL)
         return -1;
     int rc = queueing_one(s, t, errors, err);
-    if (rc == 0 && id != NULL)
+    if (rc >= 0 && id != NULL)
         snprintf(id, STINT_ID_LEN + 1, "%s", t->id);
     stint_task_free(t);
     return rc;

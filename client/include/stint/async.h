@@ -89,7 +89,7 @@ STINT_API void stint_async_cancel(stint_call *call);
  * `call`, `done` and the errors BUSY, CLOSED and NOMEM as above; on -1 `done`
  * is not called. What `done` is given besides is valid during the call. */
 
-/* rc 0: `id` is queued. -1: *errors has the fields that Redis refused. */
+/* rc 0: `id` is queued. 1: it is in the spool. -1: *errors has the fields that Redis refused. */
 typedef void (*stint_async_queued_fn)(int rc, const char *id,
                                       const struct stint_errors *errors,
                                       const struct stint_err *err, void *arg);

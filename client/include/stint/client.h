@@ -19,11 +19,16 @@ struct stint_options {
     const char *url;        /* NULL: STINT_URL, and with none embedded Redis */
     const char *name_space; /* NULL: "stint" */
     double timeout_s;       /* per call, with its retries; 0: 10 s */
+    const char *spool;      /* a directory: tasks queued while Redis is away go
+                               there, see "The spool"; NULL: none */
+    int64_t spool_max_bytes; /* of all its files; 0: 64 MiB */
 };
-#define STINT_OPTIONS_INIT {sizeof(struct stint_options), 0, 0, 0}
+#define STINT_OPTIONS_INIT {sizeof(struct stint_options), 0, 0, 0, 0, 0}
 
 /* Connects. `o` may be NULL. Errors: INVALID (url), UNREACHABLE, AUTH,
- * LOADING, PROTOCOL, NOMEM, SYSTEM (embedded Redis could not be started). */
+ * LOADING, PROTOCOL, NOMEM, SYSTEM (embedded Redis could not be started). With
+ * a spool it need not be reached; besides: INVALID (others may read or change
+ * the directory; the url is memory:, which is never away). */
 STINT_API STINT_CHECKED stint *stint_open(const struct stint_options *o,
                                           struct stint_err *err);
 /* Closes and frees; NULL is fine. */
@@ -97,7 +102,7 @@ STINT_API void stint_task_free(stint_task *t);
 STINT_API const char *stint_task_id(const stint_task *t);
 STINT_API const char *stint_task_group(const stint_task *t);
 
-/* Queue one task; its id goes to `id`. Bad fields, or an id that is there
+/* Queue one task; its id goes to `id`. 1: it is in the spool. Bad fields, or an id that is there
  * already: -1, err INVALID or EXISTS, *errors filled, nothing written. */
 STINT_API STINT_CHECKED int
 stint_queue_task(stint *s, const struct stint_task_options *o,
@@ -111,7 +116,8 @@ stint_queue_task(stint *s, const struct stint_task_options *o,
  * whatever order, parents are queued first (*n_done is only a number then); a
  * cycle is refused before anything is queued, an id that is nowhere by the
  * batch that names it. Of the tasks' durabilities the highest holds for all;
- * UNKNOWN: all are queued, but not enough replicas have confirmed it. */
+ * UNKNOWN: all are queued, but not enough replicas have confirmed it. 1: all
+ * are in the spool, and *n_done is 0. */
 typedef void (*stint_progress_fn)(size_t done, size_t total, void *arg);
 STINT_API STINT_CHECKED int
 stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
@@ -123,6 +129,59 @@ STINT_API STINT_CHECKED int stint_ids_exist(stint *s, const char *group,
                                             const char *const *ids, size_t n,
                                             unsigned char *exists,
                                             struct stint_err *err);
+
+/* ---- The spool ----------------------------------------------------------- */
+
+/* With a spool in its options, a handle's stint_queue_task(s) return 1 when
+ * Redis cannot take the tasks (UNREACHABLE, UNKNOWN, LOADING, READONLY, BUSY,
+ * after a second): they are in the directory then, on its disk, those of one
+ * call all or none of them, with their ids. Later queueing by any handle with
+ * that spool first brings what is there to Redis, in order, with the same ids;
+ * what is in Redis already, with the same content, is fine. New tasks go behind
+ * spooled ones. -1: they are neither here nor there; or UNKNOWN.
+ *
+ * Relative times count from the moment of queueing, by this host's clock, and
+ * are moved by its difference to Redis's clock when they get there. A durability
+ * is asked for then. What Redis refuses then, tasks whose stop_time has passed,
+ * and tasks that may have been sent more than 50 minutes ago and that Redis does
+ * not know (they might have run and been forgotten) are kept in the file
+ * `refused` there, a JSON object a line: "reason", and "task" as
+ * stint_task_from_json takes it.
+ *
+ * A spool belongs to one user, one namespace and one Redis. Any number of
+ * processes may use it at once. The directory is made, 0700, if need be; what
+ * it is in must be there. Writing to its disk is waited for, also by handles on
+ * an event loop. */
+
+struct stint_spool_status {
+    size_t size;            /* sizeof(struct stint_spool_status) */
+    uint64_t n_tasks;       /* that wait for Redis */
+    uint64_t n_calls;       /* by which they were queued */
+    uint64_t n_unsure;      /* of the tasks: may be in Redis already */
+    uint64_t bytes;         /* of all files */
+    int64_t oldest_ms;      /* when the oldest was queued; 0: none */
+    uint64_t n_refused;     /* lines in the file `refused` */
+    uint64_t damaged_bytes; /* that make no sense: N.damaged, or a segment */
+};
+#define STINT_SPOOL_STATUS_INIT                                                \
+    {sizeof(struct stint_spool_status), 0, 0, 0, 0, 0, 0, 0}
+/* Looks, and changes nothing. st->size is set by the caller. Errors: NOT_FOUND
+ * (no such directory), INVALID, SYSTEM, PROTOCOL (a newer version wrote it). */
+STINT_API STINT_CHECKED int stint_spool_status(const char *dir,
+                                               struct stint_spool_status *st,
+                                               struct stint_err *err);
+
+/* Also tasks that may have been sent more than 50 minutes ago. */
+enum { STINT_SPOOL_FORCE = 1 };
+/* Brings what is spooled to Redis, until nothing is left. fn (may be NULL)
+ * hears how many are done. *n_queued and *n_refused (may be NULL): how many
+ * were, also on -1. Errors: INVALID (the handle has no spool, or it is another
+ * namespace's), BUSY (another process replays it), SYSTEM, or of the calls:
+ * what is not done stays. */
+STINT_API STINT_CHECKED int
+stint_spool_replay(stint *s, unsigned flags, stint_progress_fn fn, void *arg,
+                   uint64_t *n_queued, uint64_t *n_refused,
+                   struct stint_err *err);
 
 /* ---- Looking ----------------------------------------------------------- */
 

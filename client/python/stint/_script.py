@@ -149,8 +149,8 @@ class Caller:
             if int(name.partition(" ")[0]) >= LIBRARY:
                 return
         except Failed as why:
-            if why.code not in ("NOSCRIPT", "PROTOCOL", "ERR"):
-                raise
+            if why.code not in ("NOSCRIPT", "ERR"):
+                raise  # PROTOCOL: a newer major version is at work there
         if not self.library.read():
             raise Error(
                 "Redis lacks Stint's functions, and this package does not have "

@@ -330,6 +330,13 @@ class Queueing(WithServer):
         name = self.server.redis.execute_command(
             "FCALL", "stint_fleet_list", 1, "{stint}", "1", "0", "0")[2]
         self.assertTrue(name.startswith(b"2 "))
+        major = newer.replace("local PROTOCOL = '1'", "local PROTOCOL = '2'")
+        self.server.redis.execute_command("FUNCTION", "LOAD", "REPLACE", major)
+        with self.assertRaisesRegex(stint.Error, "protocol 2"):
+            stint.Client(self.server.url).queue_task("f", id="e")
+        name = self.server.redis.execute_command(  # it is left as it is
+            "FCALL", "stint_fleet_list", 1, "{stint}", "2", "0", "0")[2]
+        self.assertTrue(name.startswith(b"2 "))
         self.server.redis.execute_command("FUNCTION", "FLUSH")
 
     def test_without_the_library(self):
