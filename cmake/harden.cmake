@@ -8,7 +8,8 @@ check_pie_supported(LANGUAGES C)
 
 function(stint_harden target)
   # No path of the build in assertions and debugging information. The last that
-  # fits is taken, and a build may lie inside of the source.
+  # fits is taken, and a build may lie inside of the source (in a folder whose
+  # name no folder of the source begins with).
   set(flags -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
             -ffile-prefix-map=${PROJECT_BINARY_DIR}=build)
   # A sanitizer has checks of its own, which these get in the way of.

@@ -20,11 +20,11 @@ build() { # SOURCE BUILD
         fail "the build: $(tail -n 20 "$tmp/build.log")"
 }
 copy "$tmp/one"
-build "$tmp/one" "$tmp/one/b"
+build "$tmp/one" "$tmp/one/out"
 copy "$tmp/two/deeper"
 build "$tmp/two/deeper" "$tmp/two/elsewhere"
 for file in stint libstint.so; do
-    cmp "$tmp/one/b/$file" "$tmp/two/elsewhere/$file" ||
+    cmp "$tmp/one/out/$file" "$tmp/two/elsewhere/$file" ||
         fail "$file differs"
     ok "$file is the same"
 done
