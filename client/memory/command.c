@@ -52,8 +52,8 @@ int command_arity_fits(const struct command_type *type, int argc)
 
 int command_look(struct command *c, int i, enum kind kind, struct object **o)
 {
-    *o = keyspace_find(&c->m->keys, c->m->now_us / 1000, c->argv[i].at,
-                       c->argv[i].len);
+    *o = (c->writes ? keyspace_own : keyspace_find)(
+        &c->m->keys, c->m->now_us / 1000, c->argv[i].at, c->argv[i].len);
     if (*o == NULL || (*o)->kind == kind)
         return 0;
     out_error_text(c->out, "WRONGTYPE Operation against a key holding the "

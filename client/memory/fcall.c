@@ -132,6 +132,7 @@ void cmd_fcall(struct command *c)
     push_args(lua, c->argv + 3, (int)n_keys);
     push_args(lua, c->argv + 3 + n_keys, c->argc - 3 - (int)n_keys);
     c->m->in_script = 1;
+    c->m->script.n_calls = c->m->script.n_writes = 0;
     c->m->read_only = f->read_only;
     if (lua_pcall(lua, 2, 1, 1) == 0)
         out_value(c->out, lua);

@@ -26,6 +26,8 @@ struct library {
     lua_State *lua;
     char name[64];          /* "": none is loaded */
     struct dict functions;  /* value: a struct function, owned */
+    struct str *text;       /* what they were loaded from; NULL: failed */
+    struct dict kept;       /* those of `text`, after FUNCTION FLUSH */
     int env;                /* in Lua's registry: what its chunk sees */
     /* Arguments of the command a script calls. */
     struct arg *argv;

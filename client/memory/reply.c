@@ -50,6 +50,36 @@ void reply_free(struct reply *r)
     *r = (struct reply){0};
 }
 
+/* The root is the first that was taken, and so begins the first block, which is
+ * the last of the list: closed to a ring, the others are found from it. */
+redisReply *reply_root_take(struct reply *r)
+{
+    struct reply_block *first = r->blocks;
+    redisReply *root = r->root;
+    while (first->next != NULL)
+        first = first->next;
+    check((char *)root == first->bytes);
+    first->next = r->blocks;
+    *r = (struct reply){0};
+    return root;
+}
+
+void reply_root_free(redisReply *root)
+{
+    if (root == NULL)
+        return;
+    char *bytes = (char *)root;
+    struct reply_block *first =
+        (void *)(bytes - offsetof(struct reply_block, bytes));
+    struct reply_block *b = first->next;
+    first->next = NULL;
+    while (b != NULL) {
+        struct reply_block *next = b->next;
+        free(b);
+        b = next;
+    }
+}
+
 /* ---- Elements ------------------------------------------------------------ */
 
 void out_to_lua(struct out *o, struct lua_State *lua)

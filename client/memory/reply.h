@@ -23,6 +23,9 @@ struct reply {
     size_t used;             /* of the first block */
 };
 void reply_free(struct reply *r);
+/* The root, which now stands for all of it: free it by reply_root_free. */
+struct redisReply *reply_root_take(struct reply *r);
+void reply_root_free(struct redisReply *root); /* NULL: nothing */
 
 struct out {
     struct lua_State *lua; /* NULL: into `reply` */

@@ -91,7 +91,12 @@ static int script_call_command(lua_State *lua)
         return push_error(lua, refusal);
     struct out out;
     out_to_lua(&out, lua);
-    struct command c = {m, argc, l->argv, &out};
+    struct command c = {m, argc, l->argv, &out,
+                        (type->flags & COMMAND_WRITES) != 0};
+    m->script.n_calls++;
+    if (m->script.n_calls == m->script.fail_at)
+        return push_error(lua, m->script.fail_text);
+    m->script.n_writes += c.writes;
     m->calls[type - command_types]++;
     luaL_checkstack(lua, 2 * REPLY_DEPTH_MAX, "a reply");
     type->fn(&c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sim_fleet [--seeds N] [--seed N] [--from N] [--faults LIST]
- *           [--features LIST] [--twice] [--trace] [--fsck-every N]
+ *           [--features LIST] [--twice] [--trace] [--fsck-every N] [--redis]
  * Runs seeds until one fails or all are done. */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include <getopt.h>
@@ -28,7 +28,7 @@ struct sim_options {
     const char *fault_list; /* as given, or NULL */
     int features;           /* -1: by the seed */
     const char *feature_list;
-    int is_twice, is_traced, fsck_every;
+    int is_twice, is_traced, fsck_every, is_real;
 };
 
 struct sim_totals {
@@ -116,14 +116,13 @@ static int sim_is_over(const struct sim *s)
 }
 
 /* Returns the digest of all that happened. */
-static uint64_t sim_seed(struct server *server, redisContext *redis,
+static uint64_t sim_seed(struct sim_server *server,
                          const struct sim_options *o, uint64_t seed,
                          struct sim_totals *totals)
 {
     struct sim *s = calloc(1, sizeof(*s));
     check(s != NULL);
     s->server = server;
-    s->redis = redis;
     s->seed = seed;
     s->random = seed * 0x632be59bd9b4e019u + 1;
     s->digest = 0xcbf29ce484222325u;
@@ -185,7 +184,7 @@ static int options_usage(void)
     fprintf(stderr,
             "usage: sim_fleet [--seeds N] [--from N] [--seed N]\n"
             "                 [--faults LIST] [--features LIST] [--twice]\n"
-            "                 [--trace] [--fsck-every N]\n"
+            "                 [--trace] [--fsck-every N] [--redis]\n"
             "faults (also: none, all; without the option by the seed):\n");
     for (int i = 0; i < SIM_FAULTS_N; i++)
         fprintf(stderr, "  %-8s %s\n", fault_words[i].word,
@@ -208,6 +207,7 @@ static int options_read(struct sim_options *o, int argc, char **argv)
         {"fsck-every", required_argument, NULL, 'e'},
         {"twice", no_argument, NULL, '2'},
         {"trace", no_argument, NULL, 't'},
+        {"redis", no_argument, NULL, 'r'},
         {NULL, 0, NULL, 0}};
     int c;
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -228,6 +228,8 @@ static int options_read(struct sim_options *o, int argc, char **argv)
             o->is_twice = 1;
         else if (c == 't')
             o->is_traced = 1;
+        else if (c == 'r')
+            o->is_real = 1;
         else
             return -1;
         if (c == 's')
@@ -239,7 +241,7 @@ static int options_read(struct sim_options *o, int argc, char **argv)
 
 /* ---- All seeds ---------------------------------------------------------- */
 
-static int sim_all(struct server *server, redisContext *redis,
+static int sim_all(struct sim_server *server,
                    const struct sim_options *o)
 {
     struct sim_totals totals = {0};
@@ -247,9 +249,9 @@ static int sim_all(struct server *server, redisContext *redis,
     uint64_t digest = 0;
     for (uint64_t i = 0; i < o->n; i++) {
         uint64_t seed = o->from + i;
-        digest = sim_seed(server, redis, o, seed, &totals);
+        digest = sim_seed(server, o, seed, &totals);
         if (o->is_twice &&
-            sim_seed(server, redis, o, seed, &totals) != digest) {
+            sim_seed(server, o, seed, &totals) != digest) {
             fprintf(stderr, "seed %" PRIu64 " went another way the second "
                     "time\n", seed);
             return 1;
@@ -284,16 +286,14 @@ int main(int argc, char **argv)
 {
     struct sim_options o = {.from = 1, .n = 100, .faults = -1,
                             .features = -1};
-    struct server server;
+    struct sim_server server;
     if (options_read(&o, argc, argv) < 0)
         return options_usage();
     if (o.fsck_every == 0) /* rerun, to see where; else save the time */
         o.fsck_every = o.n == 1 ? 1 : 4;
     sim_stay();
-    server_start(&server);
-    redisContext *redis = sim_redis_open(&server);
-    int rc = sim_all(&server, redis, &o);
-    redisFree(redis);
-    server_stop(&server);
+    sim_server_open(&server, o.is_real);
+    int rc = sim_all(&server, &o);
+    sim_server_close(&server);
     return rc;
 }

@@ -4,7 +4,8 @@
  * below it); what is simulated is what lies around them:
  *
  *   sim_events.c    time, dice, the log of what happened
- *   sim_redis.c     a real redis-server, called with the simulated time
+ *   sim_server.c    the memory server, or a real redis-server
+ *   sim_redis.c     calls to it, with the simulated time
  *   sim_store.c     connections: latency, loss, late arrival (store.h)
  *   sim_executor.c  runs that only take time (executor.h); their ledger
  *   sim_worker.c    what embed.c does around a worker; crash, pause
@@ -31,7 +32,7 @@
 #include "config.h"
 #include "log.h"
 #include "script.h"
-#include "server.h"
+#include "sim_server.h"
 #include "store.h"
 #include "task.h"
 #include "worker.h"
@@ -248,8 +249,7 @@ struct sim {
     uint64_t n_lines;
     char ring[SIM_RING][SIM_LINE_MAX];
 
-    struct server *server;    /* borrowed */
-    redisContext *redis;      /* borrowed */
+    struct sim_server *server; /* borrowed */
     int64_t leader_until_ms;  /* end of {stint}:leader, by Redis's clock */
     int64_t down_until_ms;    /* Redis is away */
     int64_t stall_until_ms;   /* Redis is slow */
@@ -309,7 +309,6 @@ _Noreturn void sim_fail(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* sim_redis.c */
-redisContext *sim_redis_open(const struct server *server);
 void sim_redis_begin(struct sim *s); /* empties it for a seed */
 void sim_redis_flush_functions(struct sim *s);
 /* Carries out a call, lets the checks look, serves those who wait. The caller
@@ -324,6 +323,7 @@ redisReply *sim_redis_wait(struct sim *s, int argc, const char *const *argv,
 void sim_redis_forget(struct sim *s, const void *arg); /* who waits no more */
 void sim_redis_forget_all(struct sim *s);
 redisReply *sim_redis_ask(struct sim *s, const char *format, ...);
+void sim_redis_free(struct sim *s, redisReply *reply);
 void sim_redis_fsck(struct sim *s, const char *base, const char *after);
 void sim_redis_end(struct sim *s);
 
@@ -403,9 +403,9 @@ struct sim_call_view {
     const char *const *argv; /* argv[0] is ARGV[3] */
     const redisReply *reply;
 };
-/* state: HGETALL; ids: HKEYS of :task. Returns 1 if anything changed. */
+/* Returns 1 if anything changed. */
 int sim_check_call(struct sim *s, const struct sim_call_view *c,
-                   const redisReply *state, const redisReply *ids);
+                   const struct sim_look *look);
 void sim_check_run_start(struct sim *s, struct sim_run *r,
                          struct sim_life *life);
 int sim_check_is_settled(const struct sim *s, const struct sim_task *t);

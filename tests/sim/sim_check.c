@@ -143,13 +143,12 @@ static struct sim_task *check_known(struct sim *s,
 }
 
 static int check_records(struct sim *s, const struct sim_call_view *c,
-                         const redisReply *state)
+                         const struct sim_look *look)
 {
     size_t len;
+    const char *id, *text;
     int n = 0;
-    for (size_t i = 0; i + 1 < reply_n(state); i += 2) {
-        const char *id = reply_str(state, i, &len);
-        const char *text = reply_str(state, i + 1, &len);
+    for (uint32_t at = 0; sim_look_record(look, &at, &id, &text, &len);) {
         struct sim_task *t = check_known(s, c, id, text, len);
         t->seen = s->n_calls;
         if (strcmp(t->text, text) == 0)
@@ -177,15 +176,14 @@ static int check_is_here(struct sim *s, const struct sim_call_view *c,
 
 /* Nothing that was queued may be gone, unless it had ended. */
 static int check_ids(struct sim *s, const struct sim_call_view *c,
-                     const redisReply *ids)
+                     const struct sim_look *look)
 {
-    size_t len;
+    const char *id;
     int n_here = 0, n_gone = 0;
-    for (size_t i = 0; i < reply_n(ids); i++) {
-        struct sim_task *t = sim_task_find(s, reply_str(ids, i, &len));
+    for (uint32_t at = 0; sim_look_id(look, &at, &id);) {
+        struct sim_task *t = sim_task_find(s, id);
         if (t == NULL || !t->exists || t->pruned)
-            sim_fail(s, "there is a task %s, which nobody queued",
-                     reply_str(ids, i, &len));
+            sim_fail(s, "there is a task %s, which nobody queued", id);
         n_here++;
         if (t->text[0] == '\0')
             t->seen = s->n_calls;
@@ -251,7 +249,7 @@ static void check_trace(struct sim *s, const struct sim_call_view *c)
 }
 
 int sim_check_call(struct sim *s, const struct sim_call_view *c,
-                   const redisReply *state, const redisReply *ids)
+                   const struct sim_look *look)
 {
     check_trace(s, c);
     if (c->reply->type == REDIS_REPLY_ERROR &&
@@ -263,8 +261,8 @@ int sim_check_call(struct sim *s, const struct sim_call_view *c,
         return 0;
     }
     check_before(s, c);
-    int n = check_records(s, c, state);
-    n += check_ids(s, c, ids);
+    int n = check_records(s, c, look);
+    n += check_ids(s, c, look);
     check_unjudged(s);
     sim_cast_look(s, c);
     sim_family_look(s, c);

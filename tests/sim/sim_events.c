@@ -184,6 +184,6 @@ _Noreturn void sim_fail(struct sim *s, const char *format, ...)
             s->fault_list != NULL ? s->fault_list : "",
             s->feature_list != NULL ? " --features " : "",
             s->feature_list != NULL ? s->feature_list : "");
-    server_stop(s->server);
+    sim_server_close(s->server);
     exit(1);
 }

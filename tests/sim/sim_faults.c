@@ -185,7 +185,7 @@ static int end_is_quiet(struct sim *s)
             s, "EXISTS {stint:%s}:messages {stint:%s}:endings", sim_groups[i],
             sim_groups[i]);
         n += r->type == REDIS_REPLY_INTEGER ? r->integer : 1;
-        freeReplyObject(r);
+        sim_redis_free(s, r);
     }
     return n == 0;
 }

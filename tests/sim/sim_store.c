@@ -107,7 +107,7 @@ static void call_free(struct sim_call *c)
     if (c->state == CALL_BLOCKED)
         sim_redis_forget(c->conn->sim, c);
     if (c->reply != NULL)
-        freeReplyObject(c->reply);
+        sim_redis_free(c->conn->sim, c->reply);
     free(c->argv);
     free(c);
 }
@@ -216,7 +216,7 @@ static void conn_done(struct sim_conn *conn, struct sim_call *c,
     c->state = CALL_DONE;
     c->reply = reply;
     if (c->loses_reply) {
-        freeReplyObject(reply);
+        sim_redis_free(s, reply);
         c->reply = NULL;
         c->failed = STINT_UNKNOWN;
     }
@@ -255,10 +255,7 @@ static void conn_on_timeout(struct sim *s, void *arg)
     if (s->now_ms < c->sent_ms + wait_ms)
         return; /* not this one */
     sim_redis_forget(s, c);
-    redisReply *nil = calloc(1, sizeof(*nil));
-    check(nil != NULL);
-    nil->type = REDIS_REPLY_NIL;
-    conn_done(conn, c, nil);
+    conn_done(conn, c, sim_server_nil(s->server));
 }
 
 static void conn_carry_out(struct sim_conn *conn, struct sim_call *c)

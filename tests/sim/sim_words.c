@@ -97,7 +97,7 @@ static void check_progress(struct sim *s, const struct sim_call_view *c,
     if (is_there != is_live)
         sim_fail(s, "progress of %s is answered %s, but %s", t->id, word,
                  is_there ? "is written" : "is not there");
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 void sim_words_check(struct sim *s, const struct sim_call_view *c)
