@@ -114,6 +114,11 @@ int command_score(struct command *c, int i, double *score,
 {
     char text[128], *end;
     const struct arg *a = &c->argv[i];
+    int64_t n;
+    if (a->len <= 15 && integer_read(a->at, a->len, &n) == 0) {
+        *score = (double)n;
+        return 0;
+    }
     size_t len = a->len < sizeof(text) ? a->len : 0;
     memcpy(text, a->at, len);
     text[len] = '\0';

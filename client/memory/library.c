@@ -24,8 +24,11 @@ struct library *library_new(struct memory *m)
     l->m = m;
     l->pool = pool_new();
     l->lua = lua_newstate(pool_alloc, l->pool);
-    if (l->lua != NULL && lua_cpcall(l->lua, library_open, l) == 0)
+    if (l->lua != NULL && lua_cpcall(l->lua, library_open, l) == 0) {
+        /* Calls leave little behind: collect seldom, in few steps. */
+        (void)lua_gc(l->lua, LUA_GCSETPAUSE, 400);
         return l;
+    }
     library_free(l);
     return NULL;
 }

@@ -11,8 +11,10 @@
 
 #include "memory.h"
 
-#define NUMBER_CAP 32
+#define NUMBER_CAP    32
+#define LIBRARY_NAMES 64
 
+struct command_type;
 struct pool;
 
 struct function {
@@ -33,6 +35,11 @@ struct library {
     struct arg *argv;
     char (*numbers)[NUMBER_CAP];
     int argv_cap;
+    /* Names of commands by where Lua keeps them, to find them sooner. */
+    struct {
+        const char *at;
+        const struct command_type *type;
+    } names[LIBRARY_NAMES];
 };
 
 /* NULL: Lua got no memory. */

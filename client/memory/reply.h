@@ -38,6 +38,9 @@ struct out {
     } open[REPLY_DEPTH_MAX];
 };
 
+/* In decimal, with a NUL; returns the length, 20 at most. */
+size_t number_write(char *text, int64_t n);
+
 void out_to_lua(struct out *o, struct lua_State *lua);
 void out_to_reply(struct out *o, struct reply *reply);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sim_fleet [--seeds N] [--seed N] [--from N] [--faults LIST]
  *           [--features LIST] [--twice] [--trace] [--fsck-every N] [--redis]
+ *           [--large] [--shrink]
  * Runs seeds until one fails or all are done. */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include <getopt.h>
@@ -28,7 +29,7 @@ struct sim_options {
     const char *fault_list; /* as given, or NULL */
     int features;           /* -1: by the seed */
     const char *feature_list;
-    int is_twice, is_traced, fsck_every, is_real;
+    int is_twice, is_traced, fsck_every, is_real, is_large, is_to_shrink;
 };
 
 struct sim_totals {
@@ -96,8 +97,17 @@ static void sim_begin(struct sim *s, const struct sim_options *o)
     if (cron != NULL)
         s->redis_off_ms = sim_draw_epoch(cron);
     s->heartbeat_ms = sim_between(s, 4, 12) * 250;
-    s->end_ms = s->begin_ms + sim_between(s, 10, 25) * s->heartbeat_ms;
-    s->n_workers = (int)sim_between(s, 1, SIM_WORKERS_MAX);
+    s->groups = 3;
+    if (s->is_large) {
+        s->end_ms = s->begin_ms + sim_between(s, 10, 25) * s->heartbeat_ms;
+        s->n_workers = (int)sim_between(s, 1, SIM_WORKERS_MAX);
+    } else {
+        s->end_ms = s->begin_ms + sim_between(s, 2, 6) * s->heartbeat_ms;
+        s->n_workers = (int)sim_between(s, 1, 5) / 2;
+        s->n_workers += s->n_workers == 0;
+        int dice = (int)sim_random(s, 100);
+        s->groups = dice < 45 ? 2 : dice < 70 ? 1 : 3;
+    }
     s->latency_ms_max = (int)sim_between(s, 1, 4); /* 0: no time passes */
     sim_redis_begin(s);
     for (int i = 0; i < s->n_workers; i++)
@@ -115,6 +125,11 @@ static int sim_is_over(const struct sim *s)
     return s->is_leaving && n == 0;
 }
 
+static uint64_t sim_first_random(uint64_t seed)
+{
+    return seed * 0x632be59bd9b4e019u + 1;
+}
+
 /* Returns the digest of all that happened. */
 static uint64_t sim_seed(struct sim_server *server,
                          const struct sim_options *o, uint64_t seed,
@@ -124,11 +139,14 @@ static uint64_t sim_seed(struct sim_server *server,
     check(s != NULL);
     s->server = server;
     s->seed = seed;
-    s->random = seed * 0x632be59bd9b4e019u + 1;
+    s->random = sim_first_random(seed);
     s->digest = 0xcbf29ce484222325u;
     s->now_ms = 10000;
     s->is_traced = o->is_traced;
     s->fsck_every = o->fsck_every;
+    s->is_quiet = o->n > 1 && !o->is_twice && !o->is_traced;
+    s->shrinks = s->is_quiet && !o->is_real;
+    s->is_large = o->is_large;
     s->fault_list = o->fault_list;
     s->feature_list = o->feature_list;
     sim_set_clock(s->now_ms);
@@ -185,6 +203,7 @@ static int options_usage(void)
             "usage: sim_fleet [--seeds N] [--from N] [--seed N]\n"
             "                 [--faults LIST] [--features LIST] [--twice]\n"
             "                 [--trace] [--fsck-every N] [--redis]\n"
+            "                 [--large] [--shrink]\n"
             "faults (also: none, all; without the option by the seed):\n");
     for (int i = 0; i < SIM_FAULTS_N; i++)
         fprintf(stderr, "  %-8s %s\n", fault_words[i].word,
@@ -208,6 +227,8 @@ static int options_read(struct sim_options *o, int argc, char **argv)
         {"twice", no_argument, NULL, '2'},
         {"trace", no_argument, NULL, 't'},
         {"redis", no_argument, NULL, 'r'},
+        {"large", no_argument, NULL, 'l'},
+        {"shrink", no_argument, NULL, 'k'},
         {NULL, 0, NULL, 0}};
     int c;
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -230,6 +251,10 @@ static int options_read(struct sim_options *o, int argc, char **argv)
             o->is_traced = 1;
         else if (c == 'r')
             o->is_real = 1;
+        else if (c == 'l')
+            o->is_large = 1;
+        else if (c == 'k')
+            o->is_to_shrink = 1;
         else
             return -1;
         if (c == 's')
@@ -271,6 +296,29 @@ static int sim_all(struct sim_server *server,
     return 0;
 }
 
+/* One try of the shrinker, in its own process. */
+static void sim_try(void *arg, int faults, int features)
+{
+    struct sim_options o = *(const struct sim_options *)arg;
+    struct sim_server server;
+    struct sim_totals totals = {0};
+    o.faults = faults;
+    o.features = features;
+    o.is_traced = 0;
+    sim_server_open(&server, 0);
+    (void)sim_seed(&server, &o, o.from, &totals);
+}
+
+/* What the seed draws where nothing was asked for. */
+static void sim_shrink_options(struct sim_options *o)
+{
+    struct sim s = {.seed = o->from, .random = sim_first_random(o->from)};
+    int faults = sim_draw_faults(&s), features = sim_draw_features(&s);
+    o->faults = o->faults >= 0 ? o->faults : faults;
+    o->features = o->features >= 0 ? o->features : features;
+    sim_shrink(sim_try, o, &o->faults, &o->features);
+}
+
 /* The simulator and its Redis take turns: on one processor, the one it is on,
  * they do so without waking another each time. */
 static void sim_stay(void)
@@ -290,8 +338,10 @@ int main(int argc, char **argv)
     if (options_read(&o, argc, argv) < 0)
         return options_usage();
     if (o.fsck_every == 0) /* rerun, to see where; else save the time */
-        o.fsck_every = o.n == 1 ? 1 : 4;
+        o.fsck_every = o.n == 1 ? 1 : o.is_real ? 4 : 100;
     sim_stay();
+    if (o.is_to_shrink && o.n == 1)
+        sim_shrink_options(&o);
     sim_server_open(&server, o.is_real);
     int rc = sim_all(&server, &o);
     sim_server_close(&server);

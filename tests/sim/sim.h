@@ -12,6 +12,7 @@
  *   sim_draw.c      what tasks there are, and who does what to them when
  *   sim_client.c    the calls of clients, repeated until answered
  *   sim_check.c     what must hold after every call
+ *   sim_index.c     where each task has to stand
  *   sim_record.c    and of each record that changed
  *   sim_words.c     what the answers must say
  *   sim_judge.c     what must come of a report, worked out a second time
@@ -19,6 +20,7 @@
  *   sim_cast.c      broadcasts and their parts
  *   sim_fleet.c     commands for workers
  *   sim_faults.c    when which fault happens; the quiet end
+ *   sim_shrink.c    a seed that failed, with less in it
  *   sim.c           seeds and options
  *
  * A seed's course is a pure function of the seed. What belongs to a feature has
@@ -235,10 +237,13 @@ struct sim {
     uint64_t random;
     int faults;               /* set of enum sim_fault */
     const char *fault_list;   /* asked for, NULL: drawn by the seed */
+    int is_large;             /* many tasks, workers and heartbeats */
     int features;             /* set of enum sim_feature */
     const char *feature_list; /* asked for, NULL: drawn by the seed */
     uint64_t dice[SIM_FEATURES_N];
     int is_traced;
+    int shrinks;              /* a failure begins the program again */
+    int is_quiet;             /* no lines are made: seeds pass, or run again */
     int fsck_every;           /* look with fsck after each nth change */
     int64_t now_ms;           /* mono */
     int64_t redis_off_ms;     /* Redis's clock - mono */
@@ -262,6 +267,7 @@ struct sim {
     struct sim_life *lives;   /* all that were, newest first */
     struct sim_life *workers[SIM_WORKERS_MAX]; /* NULL: none at present */
     int n_workers;
+    int groups;               /* bits: those of the named that are in use */
     int64_t heartbeat_ms;
     int ends_quietly;         /* faults are over */
     int is_leaving;           /* and all were asked to leave */
@@ -334,6 +340,8 @@ struct sim_store *sim_store_new(struct sim *s, struct sim_life *owner,
 struct store *sim_store_base(struct sim_store *st);
 void sim_store_drop(struct sim_store *st, int64_t again_ms);
 void sim_store_drop_all(struct sim *s);
+/* 1: something of a dead connection may arrive yet. */
+int sim_store_is_late(const struct sim *s);
 /* What is outstanding fails now; what was sent may still arrive. */
 void sim_store_close(struct sim_store *st);
 void sim_store_end(struct sim *s); /* frees all of the seed */
@@ -421,6 +429,17 @@ void sim_check_fate(struct sim *s, const struct sim_call_view *c,
 void sim_check_counters(struct sim *s, const struct sim_call_view *c,
                         const struct sim_task *t);
 int sim_is_held(const struct task_state *st);
+
+/* sim_shrink.c: begins the program again, to shrink the seed that failed. */
+_Noreturn void sim_shrink_begin(const struct sim *s);
+/* Runs the seed with these; ends the process with 1 if it fails. */
+typedef void (*sim_try_fn)(void *arg, int faults, int features);
+/* Leaves out what a failure does not need. */
+void sim_shrink(sim_try_fn fn, void *arg, int *faults, int *features);
+
+/* sim_index.c; of the memory server only */
+void sim_index_check(struct sim *s, const struct sim_call_view *c,
+                     const struct sim_look *look);
 
 /* sim_words.c */
 void sim_words_check(struct sim *s, const struct sim_call_view *c);

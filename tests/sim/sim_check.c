@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What must hold after every call. All records of the group are read again and
  * compared with the last look; sim_record.c judges each that changed. Indexes
- * are left to fsck, which runs behind this. */
+ * are left to sim_index.c and fsck, which run behind this. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,6 +225,8 @@ static void check_trace(struct sim *s, const struct sim_call_view *c)
 {
     char line[SIM_LINE_MAX];
     int n = 0;
+    if (s->is_quiet)
+        return;
     int is_assign = strcmp(c->verb, "assign") == 0;
     line[0] = '\0';
     for (int i = 0; i < c->argc && n < 130; i++)

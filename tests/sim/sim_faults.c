@@ -190,6 +190,21 @@ static int end_is_quiet(struct sim *s)
     return n == 0;
 }
 
+/* Whoever was dead has been missed, and recovered; who lives is there. */
+static int end_dead_are_missed(const struct sim *s)
+{
+    for (int i = 0; i < s->n_workers; i++)
+        if (s->workers[i] != NULL &&
+            (!s->workers[i]->worker.connected ||
+             s->workers[i]->paused_until_ms > s->now_ms))
+            return 0;
+    for (const struct sim_life *l = s->lives; l != NULL; l = l->next)
+        for (int g = 0; g < SIM_GROUPS && l->dead; g++)
+            if (l->lease_ms[g] != 0)
+                return 0;
+    return 1;
+}
+
 /* Have all tasks come to where they may stay? */
 static void end_on_look(struct sim *s, void *arg)
 {
@@ -198,11 +213,15 @@ static void end_on_look(struct sim *s, void *arg)
     for (int i = 0; i < s->n_tasks && open == NULL; i++)
         if (!sim_check_is_settled(s, &s->tasks[i]))
             open = &s->tasks[i];
-    /* Whoever was dead has been missed and recovered by then. */
-    int64_t tail_ms = s->faults != 0 ? 7 * s->heartbeat_ms + s->back_ms : 0;
-    if (s->faults & FAULT_LATE)
-        tail_ms += 25000;
-    if (open == NULL && s->now_ms >= s->end_ms + tail_ms &&
+    /* All have heard that Redis is well again. */
+    int64_t well_ms = s->end_ms;
+    if (well_ms < s->stall_until_ms)
+        well_ms = s->stall_until_ms;
+    if (well_ms < s->down_until_ms)
+        well_ms = s->down_until_ms;
+    if (s->faults != 0)
+        well_ms += 2 * s->heartbeat_ms + 1000;
+    if (open == NULL && s->now_ms >= well_ms && end_dead_are_missed(s) && !sim_store_is_late(s) &&
         end_is_quiet(s)) {
         end_leave(s);
         return;

@@ -261,6 +261,8 @@ static redisReply *redis_rules(struct sim *s, const char *who, int argc,
     if (c.group >= 0)
         sim_look_open(&look, s->server, c.key);
     int changed = sim_check_call(s, &c, &look);
+    if (changed && s->server->m != NULL)
+        sim_index_check(s, &c, &look);
     sim_look_close(&look);
     if (changed && ++s->n_changes % (unsigned)s->fsck_every == 0)
         sim_redis_fsck(s, c.key, c.verb);

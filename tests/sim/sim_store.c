@@ -365,6 +365,14 @@ void sim_store_drop_all(struct sim *s)
         sim_store_drop(st, sim_between(s, 1, 50));
 }
 
+int sim_store_is_late(const struct sim *s)
+{
+    for (const struct sim_conn *conn = s->conns; conn; conn = conn->next)
+        if (conn->store == NULL && conn->n_late > 0 && conn->first != NULL)
+            return 1;
+    return 0;
+}
+
 /* The product's own way to drop one (exchange.c). */
 void store_async_reset(struct store *base)
 {

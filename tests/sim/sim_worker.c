@@ -115,6 +115,8 @@ static void worker_configure(struct sim_life *life)
         int weight = is_first ? 1 : (int)sim_random(s, 3);
         if (i == SIM_NAMED - 1 && c->n_groups == 0)
             weight = 1;
+        if (s->groups != 3)
+            weight = s->groups >> i & 1;
         while (weight-- > 0)
             check(config_add_group(c, sim_groups[i], &err) == 0);
     }
