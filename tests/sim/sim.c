@@ -50,15 +50,14 @@ static const struct sim_word fault_words[] = {SIM_FAULTS(SIM_WORD)};
 static const struct sim_word feature_words[] = {SIM_FEATURES(SIM_WORD)};
 #undef SIM_WORD
 
-/* One seed in five has none, the others each with a chance of a third.
- * "late" has to be asked for: see its BUG in sim.h. */
+/* One seed in five has none, the others each with a chance of a third. */
 static int sim_draw_faults(struct sim *s)
 {
     int faults = 0, is_calm = sim_chance(s, 200);
     for (int i = 0; i < SIM_FAULTS_N; i++)
         if (sim_chance(s, 330))
             faults |= 1 << i;
-    return is_calm ? 0 : faults & ~FAULT_LATE;
+    return is_calm ? 0 : faults;
 }
 
 /* Each with a chance of a half; one seed in ten has none. */

@@ -54,10 +54,7 @@
 extern const char *const sim_groups[SIM_GROUPS]; /* as Redis has them */
 const char *sim_group_shown(int group);             /* as people do */
 
-/* What may go wrong; a seed draws some of them.
- * BUG: "late" is drawn only when asked for. A worker does not notice an assign
- * that reached Redis after the heartbeat with its list: the task stays its own
- * for ever (--faults delay,late,pause,leave,flush). */
+/* What may go wrong; a seed draws some of them. */
 #define SIM_FAULTS(X)                                                          \
     X(FAULT_LOST, "lost", "a request or a reply is lost")                      \
     X(FAULT_DELAY, "delay", "a connection is slow for seconds")                \
@@ -340,7 +337,7 @@ struct sim_store *sim_store_new(struct sim *s, struct sim_life *owner,
 struct store *sim_store_base(struct sim_store *st);
 void sim_store_drop(struct sim_store *st, int64_t again_ms);
 void sim_store_drop_all(struct sim *s);
-/* 1: something of a dead connection may arrive yet. */
+/* 1: something of a dead connection, or a slow one, may arrive yet. */
 int sim_store_is_late(const struct sim *s);
 /* What is outstanding fails now; what was sent may still arrive. */
 void sim_store_close(struct sim_store *st);
@@ -396,6 +393,8 @@ void sim_client_begin(struct sim *s);
 struct sim_order *sim_client_order(struct sim *s, enum order_kind kind,
                                    struct sim_task *t, uint64_t *dice);
 void sim_client_push(struct sim_order *o, int64_t at_ms);
+/* Some time from now on it takes tasks again. */
+void sim_client_resume(struct sim *s, struct sim_life *life, uint64_t *dice);
 void sim_client_end(struct sim *s);
 /* A part: that of the last firing. */
 struct sim_task *sim_task_find(struct sim *s, const char *id);
@@ -440,6 +439,8 @@ void sim_shrink(sim_try_fn fn, void *arg, int *faults, int *features);
 /* sim_index.c; of the memory server only */
 void sim_index_check(struct sim *s, const struct sim_call_view *c,
                      const struct sim_look *look);
+
+void sim_index_end(struct sim *s, int group, const char *base);
 
 /* sim_words.c */
 void sim_words_check(struct sim *s, const struct sim_call_view *c);

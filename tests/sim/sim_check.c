@@ -289,8 +289,7 @@ void sim_check_run_start(struct sim *s, struct sim_run *r,
     if (r->start_ms != 0)
         sim_fail(s, "%s runs %s %" PRIu64 " for the second time",
                  life->worker.name, t->id, r->fence);
-    int is_late = r->fate == FATE_GIVEN_BACK && (s->faults & FAULT_LATE);
-    if (r->fate != FATE_NONE && r->fate != FATE_RECOVERED && !is_late)
+    if (r->fate != FATE_NONE && r->fate != FATE_RECOVERED)
         sim_fail(s, "%s runs %s %" PRIu64 ", which was taken from it",
                  life->worker.name, t->id, r->fence);
     for (struct sim_run *o = s->runs; o != NULL; o = o->next)

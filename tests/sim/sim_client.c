@@ -261,6 +261,15 @@ static void change_send(struct sim *s, struct sim_order *o)
 
 /* ---- Commands for workers ----------------------------------------------- */
 
+void sim_client_resume(struct sim *s, struct sim_life *life, uint64_t *dice)
+{
+    struct sim_order *o = sim_client_order(s, ORDER_COMMAND, NULL, dice);
+    o->verb = "resume";
+    o->life = life;
+    dice = dice != NULL ? dice : &s->random;
+    sim_client_push(o, s->now_ms + dice_between(dice, 0, 9000));
+}
+
 static void client_on_command(const struct redisReply *reply,
                               const struct stint_err *err, void *arg)
 {
@@ -278,15 +287,11 @@ static void client_on_command(const struct redisReply *reply,
         return;
     }
     client_close(o);
-    if (!is_ok)
+    if (!is_ok && !o->again)
         return;
     if (strcmp(o->verb, "disable") == 0) {
         /* Nobody is left so: all has to come to its end. */
-        struct sim_order *back =
-            sim_client_order(s, ORDER_COMMAND, NULL, o->dice);
-        back->verb = "resume";
-        back->life = o->life;
-        sim_client_push(back, s->now_ms + dice_between(o->dice, 0, 9000));
+        sim_client_resume(s, o->life, o->dice);
     } else if (strcmp(o->verb, "resume") != 0) {
         sim_faults_return(s, o->life->slot,
                           s->now_ms + dice_between(o->dice, 500, 20000));

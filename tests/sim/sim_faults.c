@@ -110,7 +110,8 @@ static void fault_redis(struct sim *s)
     int64_t for_ms = sim_between(s, 1, 3 * s->heartbeat_ms);
     sim_trace(s, "Redis is away for %" PRId64 " ms", for_ms);
     fault_excuse(s, NULL, for_ms);
-    s->down_until_ms = s->now_ms + for_ms;
+    if (s->down_until_ms < s->now_ms + for_ms)
+        s->down_until_ms = s->now_ms + for_ms;
     sim_store_drop_all(s);
     sim_redis_forget_all(s);
 }
@@ -120,7 +121,8 @@ static void fault_stall(struct sim *s)
     int64_t for_ms = sim_between(s, 50, 8000);
     sim_trace(s, "Redis does not answer for %" PRId64 " ms", for_ms);
     fault_excuse(s, NULL, for_ms);
-    s->stall_until_ms = s->now_ms + for_ms;
+    if (s->stall_until_ms < s->now_ms + for_ms)
+        s->stall_until_ms = s->now_ms + for_ms;
 }
 
 static void fault_flush(struct sim *s)

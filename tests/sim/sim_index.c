@@ -179,6 +179,17 @@ static uint32_t index_members(const struct index_look *l)
     return n;
 }
 
+void sim_index_end(struct sim *s, int group, const char *base)
+{
+    struct sim_call_view c = {.verb = "the end", .group = group, .key = base};
+    struct sim_look look;
+    if (s->server->m == NULL)
+        return;
+    sim_look_open(&look, s->server, base);
+    sim_index_check(s, &c, &look);
+    sim_look_close(&look);
+}
+
 void sim_index_check(struct sim *s, const struct sim_call_view *c,
                      const struct sim_look *look)
 {

@@ -206,7 +206,10 @@ void sim_check_end(struct sim *s)
     char base[64];
     for (int i = 0; i < SIM_GROUPS; i++) {
         snprintf(base, sizeof(base), "{stint:%s}", sim_groups[i]);
-        sim_redis_fsck(s, base, "all have left");
+        sim_index_end(s, i, base);
+        /* It is slow, and agrees: in one seed of eight, or when asked. */
+        if (s->server->m == NULL || s->fsck_every == 1 || s->seed % 8 == 0)
+            sim_redis_fsck(s, base, "all have left");
         check_ended_counts(s, i);
         check_output(s, i);
     }

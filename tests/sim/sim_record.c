@@ -180,8 +180,9 @@ static void check_taken(struct sim *s, const struct sim_call_view *c,
     if (t->of != NULL && life != t->caster)
         sim_fail(s, "%s is not a part for %s", t->id, life->worker.name);
     check_says(s, t, life);
-    /* Parked ones come as they come. */
-    t->is_suspect = before->lost > 0 && !before->parked;
+    /* Parked ones come as they come, and so does what was asked for by a
+     * connection that is dead. */
+    t->is_suspect = before->lost > 0 && !before->parked && !s->from_dead;
     if (!config_find(&life->config, t->function, strlen(t->function)) &&
         !life->dead)
         sim_fail(s, "%s was given to a worker that does not know %s", t->id,

@@ -155,8 +155,9 @@ void sim_server_begin(struct sim_server *v, int64_t now_ms)
     server_must(v, server_do(v, "SET {stint:main}:parts 2")); /* SIM_PARTS */
     server_must(v, server_do(v, "SET {stint:main~1}:parts 2"));
     server_must(v, server_do(v, "HSET {stint}:parts main 2"));
-    server_must(v, server_do(v, "FUNCTION LOAD REPLACE %b", lua_library,
-                             lua_library_len));
+    const char *argv[] = {"FUNCTION", "LOAD", "REPLACE", lua_library};
+    const size_t len[] = {8, 4, 7, lua_library_len};
+    server_must(v, sim_server_call(v, 4, argv, len));
     if (v->m != NULL)
         v->m->is_pushed = 0;
 }

@@ -370,6 +370,10 @@ int sim_store_is_late(const struct sim *s)
     for (const struct sim_conn *conn = s->conns; conn; conn = conn->next)
         if (conn->store == NULL && conn->n_late > 0 && conn->first != NULL)
             return 1;
+        else if (conn->store != NULL && conn->first != NULL &&
+                 (conn->arrive_ms > s->now_ms + 50 ||
+                  conn->reply_ms > s->now_ms + 50))
+            return 1;
     return 0;
 }
 
