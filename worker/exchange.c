@@ -93,6 +93,8 @@ static void exchange_on_assign(const struct redisReply *reply,
             g->reconcile = 1; /* give it back */
         } else if (h->state == HELD_STARTING) {
             worker_begin(w, h);
+        } else if (w->disabled) {
+            held_move(w, h, HELD_DONE); /* as those before: released */
         }
     }
     w->want_tick(w->want_arg);

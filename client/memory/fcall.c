@@ -111,6 +111,7 @@ void cmd_fcall(struct command *c)
     int64_t n_keys;
     const struct dict_entry *e =
         dict_find(&l->functions, c->argv[1].at, c->argv[1].len);
+    c->m->script.n_calls = c->m->script.n_writes = 0;
     if (e == NULL) {
         out_error_text(c->out, "ERR Function not found");
         return;
@@ -132,7 +133,6 @@ void cmd_fcall(struct command *c)
     push_args(lua, c->argv + 3, (int)n_keys);
     push_args(lua, c->argv + 3 + n_keys, c->argc - 3 - (int)n_keys);
     c->m->in_script = 1;
-    c->m->script.n_calls = c->m->script.n_writes = 0;
     c->m->read_only = f->read_only;
     if (lua_pcall(lua, 2, 1, 1) == 0)
         out_value(c->out, lua);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sim_fleet [--seeds N] [--seed N] [--from N] [--faults LIST]
  *           [--features LIST] [--twice] [--trace] [--fsck-every N] [--redis]
- *           [--large] [--shrink]
+ *           [--large] [--shrink] [--probes PERMILLE] [--strict]
  * Runs seeds until one fails or all are done. */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include <getopt.h>
@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "lua_scripts.h"
 #include "sim.h"
 
 const char *const sim_groups[SIM_GROUPS] = {"main", "images", "main~1"};
@@ -30,11 +31,13 @@ struct sim_options {
     int features;           /* -1: by the seed */
     const char *feature_list;
     int is_twice, is_traced, fsck_every, is_real, is_large, is_to_shrink;
+    int probes, probe_fails;
 };
 
 struct sim_totals {
     uint64_t n_calls, n_runs, n_recovered, n_ms;
     int spins_max;
+    struct sim_probed probed[SCRIPT_N];
 };
 
 /* ---- A seed ------------------------------------------------------------- */
@@ -146,6 +149,10 @@ static uint64_t sim_seed(struct sim_server *server,
     s->is_quiet = o->n > 1 && !o->is_twice && !o->is_traced;
     s->shrinks = s->is_quiet && !o->is_real;
     s->is_large = o->is_large;
+    s->probes = server->m != NULL ? o->probes : 0;
+    s->probe_fails = o->probe_fails;
+    s->probe_dice = seed * 0x9e6c63d0876a9a47u + 3;
+    s->probed = totals->probed;
     s->fault_list = o->fault_list;
     s->feature_list = o->feature_list;
     sim_set_clock(s->now_ms);
@@ -202,7 +209,8 @@ static int options_usage(void)
             "usage: sim_fleet [--seeds N] [--from N] [--seed N]\n"
             "                 [--faults LIST] [--features LIST] [--twice]\n"
             "                 [--trace] [--fsck-every N] [--redis]\n"
-            "                 [--large] [--shrink]\n"
+            "                 [--large] [--shrink] [--probes PERMILLE] "
+            "[--strict]\n"
             "faults (also: none, all; without the option by the seed):\n");
     for (int i = 0; i < SIM_FAULTS_N; i++)
         fprintf(stderr, "  %-8s %s\n", fault_words[i].word,
@@ -227,6 +235,8 @@ static int options_read(struct sim_options *o, int argc, char **argv)
         {"trace", no_argument, NULL, 't'},
         {"redis", no_argument, NULL, 'r'},
         {"large", no_argument, NULL, 'l'},
+        {"probes", required_argument, NULL, 'p'},
+        {"strict", no_argument, NULL, 'i'},
         {"shrink", no_argument, NULL, 'k'},
         {NULL, 0, NULL, 0}};
     int c;
@@ -250,6 +260,10 @@ static int options_read(struct sim_options *o, int argc, char **argv)
             o->is_traced = 1;
         else if (c == 'r')
             o->is_real = 1;
+        else if (c == 'p')
+            o->probes = (int)n;
+        else if (c == 'i')
+            o->probe_fails = 1;
         else if (c == 'l')
             o->is_large = 1;
         else if (c == 'k')
@@ -264,6 +278,24 @@ static int options_read(struct sim_options *o, int argc, char **argv)
 }
 
 /* ---- All seeds ---------------------------------------------------------- */
+
+/* What errors in the middle of scripts left. */
+static void sim_say_probed(const struct sim_totals *totals)
+{
+    unsigned n = 0, n_wrote = 0, n_left = 0;
+    for (size_t i = 0; i < lua_scripts_n; i++) {
+        const struct sim_probed *p = &totals->probed[i];
+        n += p->n;
+        n_wrote += p->n_wrote;
+        n_left += p->n_left;
+        if (p->n_left > 0)
+            printf("%s: %u of %u errors behind a write need fsck\n",
+                   lua_scripts[i].name, p->n_left, p->n_wrote);
+    }
+    if (n > 0)
+        printf("%u errors in scripts, %u behind a write, %u of them need "
+               "fsck\n", n, n_wrote, n_left);
+}
 
 static int sim_all(struct sim_server *server,
                    const struct sim_options *o)
@@ -290,6 +322,7 @@ static int sim_all(struct sim_server *server,
            " of them lost, %d spins\n", o->n, o->from,
            (double)o->n / (s > 0 ? s : 1), totals.n_ms / 1000, totals.n_calls,
            totals.n_runs, totals.n_recovered, totals.spins_max);
+    sim_say_probed(&totals);
     if (o->n == 1)
         printf("digest %016" PRIx64 "\n", digest);
     return 0;
@@ -332,7 +365,7 @@ static void sim_stay(void)
 int main(int argc, char **argv)
 {
     struct sim_options o = {.from = 1, .n = 100, .faults = -1,
-                            .features = -1};
+                            .features = -1, .probes = 10};
     struct sim_server server;
     if (options_read(&o, argc, argv) < 0)
         return options_usage();

@@ -12,6 +12,7 @@
  *   sim_draw.c      what tasks there are, and who does what to them when
  *   sim_client.c    the calls of clients, repeated until answered
  *   sim_check.c     what must hold after every call
+ *   sim_probe.c     errors in the middle of a script
  *   sim_index.c     where each task has to stand
  *   sim_record.c    and of each record that changed
  *   sim_words.c     what the answers must say
@@ -228,12 +229,17 @@ struct sim_life {
 };
 
 struct sim_waiter;
+struct sim_probed;
 
 struct sim {
     uint64_t seed;
     uint64_t random;
     int faults;               /* set of enum sim_fault */
     const char *fault_list;   /* asked for, NULL: drawn by the seed */
+    uint64_t probe_dice;
+    int probe_fails;          /* what is not mended ends the seed */
+    int probes;               /* per mille of the calls */
+    struct sim_probed *probed; /* of each script; of all seeds; borrowed */
     int is_large;             /* many tasks, workers and heartbeats */
     int features;             /* set of enum sim_feature */
     const char *feature_list; /* asked for, NULL: drawn by the seed */
@@ -429,6 +435,15 @@ void sim_check_counters(struct sim *s, const struct sim_call_view *c,
                         const struct sim_task *t);
 int sim_is_held(const struct task_state *st);
 
+/* sim_probe.c; of the memory server only. Before a call is carried out: what if
+ * an error were raised in the middle of it? Leaves all as it was. */
+void sim_probe(struct sim *s, const struct sim_call_view *c, int argc,
+               const char *const *argv, const size_t *len);
+struct sim_probed {
+    unsigned n, n_wrote, n_left; /* errors; behind a write; not mended by a
+                                    repeat of the call and the reaper */
+};
+
 /* sim_shrink.c: begins the program again, to shrink the seed that failed. */
 _Noreturn void sim_shrink_begin(const struct sim *s);
 /* Runs the seed with these; ends the process with 1 if it fails. */
@@ -437,6 +452,11 @@ typedef void (*sim_try_fn)(void *arg, int faults, int features);
 void sim_shrink(sim_try_fn fn, void *arg, int *faults, int *features);
 
 /* sim_index.c; of the memory server only */
+#define INDEX_FAULT_CAP 300
+/* What does not agree; "": all does. */
+void sim_index_find(struct sim *s, const char *base,
+                    const struct sim_look *look,
+                    char fault[static INDEX_FAULT_CAP]);
 void sim_index_check(struct sim *s, const struct sim_call_view *c,
                      const struct sim_look *look);
 

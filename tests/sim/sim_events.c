@@ -178,22 +178,23 @@ static void fail_say(const struct sim *s)
     SIM_FEATURES(SIM_SAY)
 #undef SIM_SAY
     fprintf(stderr, ", features %s\n  again: tests/sim/run --seed %" PRIu64
-            "%s --faults %s --features %s --trace\n  ", list + 1, s->seed,
-            s->is_large ? " --large" : "", faults, list + 1);
+            "%s%s --probes %d --faults %s --features %s --trace\n  ",
+            list + 1, s->seed, s->is_large ? " --large" : "",
+            s->probe_fails ? " --strict" : "", s->probes, faults, list + 1);
 }
 
 _Noreturn void sim_fail(struct sim *s, const char *format, ...)
 {
     va_list ap;
     fflush(stdout);
-    if (s->is_quiet && s->shrinks)
-        sim_shrink_begin(s);
     if (!s->is_quiet)
         fail_say(s);
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
     fprintf(stderr, "\n");
+    if (s->is_quiet && s->shrinks)
+        sim_shrink_begin(s);
     sim_server_close(s->server);
     exit(1);
 }

@@ -3,6 +3,7 @@
  * exactly the set that its record demands, and nothing else is in one. What
  * fsck does in Lua, written a second time, from docs/keys.md, and fast enough
  * to be asked always; fsck itself runs now and then, and must agree. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 struct index_look {
     struct sim *s;
     struct keyspace *keys;
-    const char *base, *verb;
+    const char *base;
+    char *fault; /* the first that was found, "": none yet */
     size_t base_len;
     uint32_t n_placed; /* tasks that are where they belong */
     uint32_t n_expiring;
@@ -90,10 +92,23 @@ static const struct object *index_shelf(const struct index_look *l,
     return index_key(l, ":queued:", level, key);
 }
 
+static void index_say(const struct index_look *l, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void index_say(const struct index_look *l, const char *format, ...)
+{
+    va_list ap;
+    if (*l->fault != '\0')
+        return;
+    va_start(ap, format);
+    vsnprintf(l->fault, INDEX_FAULT_CAP, format, ap);
+    va_end(ap);
+}
+
 static void index_fail(const struct index_look *l, const char *id,
                        const char *text, const char *key)
 {
-    sim_fail(l->s, "after %s %s is not in %s: %s", l->verb, id, key, text);
+    index_say(l, "%s is not in %s: %s", id, key, text);
 }
 
 /* What follows from its record besides. */
@@ -110,15 +125,14 @@ static void index_more(struct index_look *l, const char *id,
     if (record_get(text, " wait=", value) &&
         index_size(index_key(l, ":parents:", id, key)) !=
             (uint32_t)strtoul(value, NULL, 10))
-        sim_fail(l->s, "after %s %s waits for %s, but not for %s", l->verb,
-                 id, value, key);
+        index_say(l, "%s waits for %s, but not for %s", id, value, key);
     if (rec->stopping && !rec->cast &&
         !index_has(index_key(l, ":stops:", rec->worker, key), id))
         index_fail(l, id, text, key);
     if ((is_held || strstr(text, " of=") != NULL) && !rec->cast &&
         !index_has(index_key(l, ":workers", "", key), rec->worker))
-        sim_fail(l->s, "after %s %s is held by %s, which has no lease that "
-                 "could end", l->verb, id, rec->worker);
+        index_say(l, "%s is held by %s, which has no lease that could end", id,
+                  rec->worker);
 }
 
 static void index_task(struct index_look *l, const char *id,
@@ -132,8 +146,10 @@ static void index_task(struct index_look *l, const char *id,
     int is_known = t != NULL && text != NULL && strcmp(t->text, record) == 0;
     const struct task_state *rec = is_known ? &t->rec : &read;
     if (!is_known &&
-        task_state_decode(&read, record, text != NULL ? text->len : 0) < 0)
-        sim_fail(l->s, "the record of %s cannot be read: %s", id, record);
+        task_state_decode(&read, record, text != NULL ? text->len : 0) < 0) {
+        index_say(l, "the record of %s cannot be read: %s", id, record);
+        return;
+    }
     snprintf(function, sizeof(function), "%.*s",
              (int)strcspn(task->bytes, " "), task->bytes);
     if (rec->status[0] == 'Q')
@@ -179,26 +195,16 @@ static uint32_t index_members(const struct index_look *l)
     return n;
 }
 
-void sim_index_end(struct sim *s, int group, const char *base)
+void sim_index_find(struct sim *s, const char *base,
+                    const struct sim_look *look,
+                    char fault[static INDEX_FAULT_CAP])
 {
-    struct sim_call_view c = {.verb = "the end", .group = group, .key = base};
-    struct sim_look look;
-    if (s->server->m == NULL)
-        return;
-    sim_look_open(&look, s->server, base);
-    sim_index_check(s, &c, &look);
-    sim_look_close(&look);
-}
-
-void sim_index_check(struct sim *s, const struct sim_call_view *c,
-                     const struct sim_look *look)
-{
-    struct index_look l = {.s = s, .keys = &s->server->m->keys,
-                           .base = c->key, .verb = c->verb,
-                           .base_len = strlen(c->key)};
+    struct index_look l = {.s = s, .keys = &s->server->m->keys, .base = base,
+                           .base_len = strlen(base), .fault = fault};
     char key[KEY_MAX];
     uint32_t at = 0, n_state = 0;
     struct dict_entry *e;
+    *fault = '\0';
     if (look->task != NULL)
         while ((e = dict_next(&look->task->as.hash, &at)) != NULL) {
             const struct dict_entry *r =
@@ -210,11 +216,30 @@ void sim_index_check(struct sim *s, const struct sim_call_view *c,
             index_task(&l, e->key->bytes, e->value, r ? r->value : NULL);
         }
     if (look->state != NULL && look->state->as.hash.n != n_state)
-        sim_fail(s, "after %s there are records without a task", c->verb);
+        index_say(&l, "there are records without a task");
     if (index_members(&l) != l.n_placed)
-        sim_fail(s, "after %s some of %u tasks are in two sets", c->verb,
-                 l.n_placed);
+        index_say(&l, "some of %u tasks are in two sets", l.n_placed);
     if (index_size(index_key(&l, ":expiry", "", key)) != l.n_expiring)
-        sim_fail(s, "after %s there are others than %u tasks in %s", c->verb,
-                 l.n_expiring, key);
+        index_say(&l, "there are others than %u tasks in %s", l.n_expiring,
+                  key);
+}
+
+void sim_index_check(struct sim *s, const struct sim_call_view *c,
+                     const struct sim_look *look)
+{
+    char fault[INDEX_FAULT_CAP];
+    sim_index_find(s, c->key, look, fault);
+    if (*fault != '\0')
+        sim_fail(s, "after %s %s", c->verb, fault);
+}
+
+void sim_index_end(struct sim *s, int group, const char *base)
+{
+    struct sim_call_view c = {.verb = "the end", .group = group, .key = base};
+    struct sim_look look;
+    if (s->server->m == NULL)
+        return;
+    sim_look_open(&look, s->server, base);
+    sim_index_check(s, &c, &look);
+    sim_look_close(&look);
 }

@@ -250,8 +250,13 @@ static redisReply *redis_rules(struct sim *s, const char *who, int argc,
         sim_redis_free(s, sim_redis_ask(s, "DEL {stint}:leader"));
         s->leader_until_ms = 0;
     }
+    if (s->probes > 0 && dice_chance(&s->probe_dice, s->probes))
+        sim_probe(s, &c, argc, argv, lens);
     redisReply *reply = sim_server_call(s->server, argc, argv, lens);
     c.reply = reply;
+    if (reply->type == REDIS_REPLY_ERROR && s->server->m != NULL &&
+        s->server->m->script.n_writes > 0)
+        sim_fail(s, "%s was refused, but wrote: %s", c.verb, reply->str);
     if (is_fleet) {
         sim_server_keep_leader(s->server);
         redis_leader(s, &c);

@@ -15,8 +15,8 @@
 
 _Noreturn void sim_shrink_begin(const struct sim *s)
 {
-    char seed[24];
-    const char *argv[12] = {"sim_fleet", "--shrink", "--seed", seed};
+    char seed[24], probes[24];
+    const char *argv[16] = {"sim_fleet", "--shrink", "--seed", seed};
     int n = 4;
     snprintf(seed, sizeof(seed), "%" PRIu64, s->seed);
     if (s->fault_list != NULL) {
@@ -29,6 +29,11 @@ _Noreturn void sim_shrink_begin(const struct sim *s)
     }
     if (s->is_large)
         argv[n++] = "--large";
+    if (s->probe_fails)
+        argv[n++] = "--strict";
+    snprintf(probes, sizeof(probes), "%d", s->probes);
+    argv[n++] = "--probes";
+    argv[n++] = probes;
     fprintf(stderr, "\nseed %s fails\n", seed);
     fflush(stdout);
     execv("/proc/self/exe", (char *const *)(uintptr_t)argv);

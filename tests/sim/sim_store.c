@@ -267,6 +267,12 @@ static void conn_carry_out(struct sim_conn *conn, struct sim_call *c)
         c->loses_reply = 0;
         conn_done(conn, c, NULL);
     } else if (strcmp(c->argv[0], "BZPOPMIN") == 0) {
+        if (conn->store == NULL && !(s->faults & FAULT_GHOST)) {
+            /* Behind the call Redis reads that the connection is closed. */
+            conn_unlink(conn, c);
+            call_free(c);
+            return;
+        }
         int64_t wait_ms = 1000 * strtoll(c->argv[c->argc - 1], NULL, 10);
         c->state = CALL_BLOCKED;
         sim_push(s, s->now_ms + wait_ms, conn_on_timeout, conn);
