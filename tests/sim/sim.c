@@ -93,6 +93,10 @@ static void sim_begin(struct sim *s, const struct sim_options *o)
     s->faults = o->faults >= 0 ? o->faults : drawn;
     drawn = sim_draw_features(s);
     s->features = o->features >= 0 ? o->features : drawn;
+    if (s->server->m == NULL) /* it can be rolled back there only */
+        s->faults &= ~(FAULT_ROLLBACK | FAULT_FAILOVER);
+    if (s->faults & (FAULT_ROLLBACK | FAULT_FAILOVER))
+        s->features &= ~FEATURE_FLEET; /* commands could be forgotten */
     s->begin_ms = s->now_ms;
     s->redis_off_ms = SIM_EPOCH_MS;
     uint64_t *cron = sim_dice(s, FEATURE_CRON_AT);
@@ -169,6 +173,7 @@ static uint64_t sim_seed(struct sim_server *server,
         totals->spins_max = s->spins_max;
     uint64_t digest = s->digest;
     sim_redis_forget_all(s);
+    sim_rollback_end(s);
     sim_redis_end(s);
     sim_worker_end(s);
     sim_store_end(s);

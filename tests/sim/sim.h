@@ -20,6 +20,8 @@
  *   sim_family.c    parents and children: who may run, who has to fail
  *   sim_cast.c      broadcasts and their parts
  *   sim_fleet.c     commands for workers
+ *   sim_refuse.c    a Redis that refuses
+ *   sim_rollback.c  and one that comes back with older data
  *   sim_faults.c    when which fault happens; the quiet end
  *   sim_shrink.c    a seed that failed, with less in it
  *   sim.c           seeds and options
@@ -68,7 +70,10 @@ const char *sim_group_shown(int group);             /* as people do */
     X(FAULT_CLOCK, "clock", "Redis's clock jumps")                             \
     X(FAULT_REDIS, "redis", "Redis is away for a while")                       \
     X(FAULT_STALL, "stall", "Redis does not answer for a while")               \
-    X(FAULT_FLUSH, "flush", "Redis loses the functions")
+    X(FAULT_FLUSH, "flush", "Redis loses the functions")                       \
+    X(FAULT_REFUSE, "refuse", "Redis is read-only, full, busy, loading")       \
+    X(FAULT_ROLLBACK, "rollback", "Redis restarts with older data")            \
+    X(FAULT_FAILOVER, "failover", "a replica that lagged takes over")
 
 enum sim_fault_at {
 #define SIM_FAULT_AT(name, word, text) name##_AT,
@@ -179,7 +184,8 @@ struct sim_task {
 };
 
 enum sim_fate { FATE_NONE, FATE_REPORTED, FATE_RECOVERED, FATE_RELEASED,
-                FATE_GIVEN_BACK, FATE_OTHER };
+                FATE_GIVEN_BACK, FATE_OTHER,
+                FATE_FORGOTTEN /* Redis went back */ };
 
 /* One run, or one assignment that may become one: the ledger. */
 struct sim_run {
@@ -228,6 +234,7 @@ struct sim_life {
     int n_commands, n_obeyed;
 };
 
+struct sim_moment;
 struct sim_waiter;
 struct sim_probed;
 
@@ -265,6 +272,11 @@ struct sim {
     struct sim_conn *conns;
     struct sim_store *stores;
     int latency_ms_max;
+    int refusal;              /* until then: which, see sim_refuse.c */
+    int64_t refuse_until_ms;
+    struct sim_moment *moments[4]; /* owned, oldest first: sim_rollback.c */
+    int n_moments;
+    int64_t back_at_ms;       /* when it went back to one last; 0: never */
     int64_t back_ms;          /* by so much its clock has gone back */
 
     struct sim_life *lives;   /* all that were, newest first */
@@ -443,6 +455,18 @@ struct sim_probed {
     unsigned n, n_wrote, n_left; /* errors; behind a write; not mended by a
                                     repeat of the call and the reaper */
 };
+
+/* sim_refuse.c. kind: -1: drawn. */
+void sim_refuse_begin(struct sim *s, int kind, int64_t for_ms);
+#define SIM_READONLY 0
+/* The error instead of carrying it out; NULL: it is carried out. */
+const char *sim_refuse(const struct sim *s, const char *command,
+                       const char *function);
+
+/* sim_rollback.c; of the memory server only. Keeps what there is now. */
+void sim_rollback_note(struct sim *s);
+void sim_rollback(struct sim *s, int to_newest);
+void sim_rollback_end(struct sim *s);
 
 /* sim_shrink.c: begins the program again, to shrink the seed that failed. */
 _Noreturn void sim_shrink_begin(const struct sim *s);

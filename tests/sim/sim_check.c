@@ -289,12 +289,14 @@ void sim_check_run_start(struct sim *s, struct sim_run *r,
     if (r->start_ms != 0)
         sim_fail(s, "%s runs %s %" PRIu64 " for the second time",
                  life->worker.name, t->id, r->fence);
-    if (r->fate != FATE_NONE && r->fate != FATE_RECOVERED)
+    if (r->fate != FATE_NONE && r->fate != FATE_RECOVERED &&
+        r->fate != FATE_FORGOTTEN)
         sim_fail(s, "%s runs %s %" PRIu64 ", which was taken from it",
                  life->worker.name, t->id, r->fence);
     for (struct sim_run *o = s->runs; o != NULL; o = o->next)
         if (o != r && o->task == t && o->start_ms != 0 && o->end_ms == 0 &&
-            o->fate != FATE_RECOVERED && r->fate != FATE_RECOVERED)
+            o->fate != FATE_RECOVERED && r->fate != FATE_RECOVERED &&
+            o->fate != FATE_FORGOTTEN && r->fate != FATE_FORGOTTEN)
             sim_fail(s, "%s runs %s, while it runs at %s", life->worker.name,
                      t->id, o->life->worker.name);
 }

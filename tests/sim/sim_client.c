@@ -12,10 +12,15 @@
 
 static struct sim_task *part_find(struct sim *s, const char *id)
 {
-    struct sim_task *t = s->parts;
-    while (t != NULL && strcmp(t->id, id) != 0)
-        t = t->next_part;
-    return t;
+    struct sim_task *found = NULL;
+    for (struct sim_task *t = s->parts; t != NULL; t = t->next_part) {
+        if (strcmp(t->id, id) != 0)
+            continue;
+        if (!t->pruned)
+            return t;
+        found = found != NULL ? found : t;
+    }
+    return found;
 }
 
 struct sim_task *sim_task_find(struct sim *s, const char *id)
@@ -140,7 +145,7 @@ static void queue_refused(struct sim *s, struct sim_order *o,
         int n = strcmp(word, "NOTFOUND") == 0 && queue_drop_deleted(t);
         is_gone |= n;
         /* Ended and pruned, only its id is kept: then it was there. */
-        if (n == 0 && t->ended == NULL)
+        if (n == 0 && t->ended == NULL && s->back_at_ms == 0)
             sim_fail(s, "queueing %s is refused: %s", t->id,
                      reply_str(reply, i + 3, &len));
     }
@@ -205,8 +210,8 @@ static void queue_send(struct sim *s, struct sim_order *o)
 
 static int client_is_unknown(const struct stint_err *err)
 {
-    return err->code == STINT_UNKNOWN || err->code == STINT_UNREACHABLE ||
-           err->code == STINT_NOSCRIPT;
+    return err->code != STINT_STATE && err->code != STINT_NOT_FOUND &&
+           err->code != STINT_INVALID;
 }
 
 static void client_on_changed(const struct redisReply *reply,

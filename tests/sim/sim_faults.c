@@ -132,6 +132,39 @@ static void fault_flush(struct sim *s)
     sim_redis_flush_functions(s);
 }
 
+static void fault_refuse(struct sim *s)
+{
+    int64_t for_ms = sim_between(s, 1, 2 * s->heartbeat_ms);
+    fault_excuse(s, NULL, for_ms);
+    sim_refuse_begin(s, -1, for_ms);
+}
+
+static void fault_rollback(struct sim *s)
+{
+    fault_redis(s);
+    sim_rollback(s, 0);
+}
+
+/* The old primary refuses to write before it goes. */
+static void fault_failover(struct sim *s)
+{
+    int64_t for_ms = sim_between(s, 1, 500);
+    fault_excuse(s, NULL, for_ms);
+    if (sim_chance(s, 500))
+        sim_refuse_begin(s, SIM_READONLY, for_ms);
+    sim_store_drop_all(s);
+    sim_redis_forget_all(s);
+    sim_rollback(s, 1);
+}
+
+static void fault_note(struct sim *s, void *arg)
+{
+    if (s->ends_quietly)
+        return;
+    sim_rollback_note(s);
+    sim_push(s, s->now_ms + sim_between(s, 10, 900), fault_note, arg);
+}
+
 /* lost, delay and late are drawn where they happen, in sim_store.c. */
 static const struct {
     enum sim_fault fault;
@@ -141,6 +174,8 @@ static const struct {
     {FAULT_PAUSE, fault_pause}, {FAULT_LEAVE, fault_leave},
     {FAULT_CLOCK, fault_clock}, {FAULT_REDIS, fault_redis},
     {FAULT_STALL, fault_stall}, {FAULT_FLUSH, fault_flush},
+    {FAULT_REFUSE, fault_refuse}, {FAULT_ROLLBACK, fault_rollback},
+    {FAULT_FAILOVER, fault_failover},
 };
 #define FAULT_FNS (sizeof(fault_fns) / sizeof(*fault_fns))
 
@@ -221,6 +256,8 @@ static void end_on_look(struct sim *s, void *arg)
         well_ms = s->stall_until_ms;
     if (well_ms < s->down_until_ms)
         well_ms = s->down_until_ms;
+    if (well_ms < s->refuse_until_ms)
+        well_ms = s->refuse_until_ms;
     if (s->faults != 0)
         well_ms += 2 * s->heartbeat_ms + 1000;
     if (open == NULL && s->now_ms >= well_ms && end_dead_are_missed(s) && !sim_store_is_late(s) &&
@@ -251,5 +288,7 @@ void sim_faults_plan(struct sim *s)
     for (size_t i = 0; i < FAULT_FNS; i++)
         if (s->faults & fault_fns[i].fault)
             fault_on_time(s, (void *)(intptr_t)i);
+    if (s->faults & (FAULT_ROLLBACK | FAULT_FAILOVER))
+        fault_note(s, NULL);
     sim_push(s, s->end_ms, end_on_quiet, NULL);
 }

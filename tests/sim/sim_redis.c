@@ -282,6 +282,13 @@ redisReply *sim_redis_call(struct sim *s, const char *who, int argc,
     const char *copy[ARGS_MAX];
     check(argc < ARGS_MAX);
     memcpy(copy, argv, (size_t)argc * sizeof(*copy));
+    const char *refusal =
+        sim_refuse(s, argv[0], argc > 1 ? argv[1] : "");
+    if (refusal != NULL) {
+        sim_trace(s, "%s: %s is refused: %.20s", who,
+                  argc > 1 ? argv[1] : argv[0], refusal);
+        return sim_server_error(s->server, refusal);
+    }
     if (argc >= 6 && strcmp(argv[0], "FCALL") == 0)
         return redis_rules(s, who, argc, copy, len);
     sim_trace(s, "%s: %s", who, argv[0]);

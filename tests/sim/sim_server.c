@@ -106,6 +106,24 @@ redisReply *sim_server_nil(struct sim_server *v)
     return reply_root_take(&reply);
 }
 
+redisReply *sim_server_error(struct sim_server *v, const char *text)
+{
+    redisReply *r = sim_server_nil(v);
+    if (v->m == NULL) {
+        r->type = REDIS_REPLY_ERROR;
+        r->str = strdup(text);
+        r->len = strlen(text);
+        check(r->str != NULL);
+        return r;
+    }
+    reply_root_free(r);
+    struct reply reply;
+    struct out out;
+    out_to_reply(&out, &reply);
+    out_error(&out, text, strlen(text));
+    return reply_root_take(&reply);
+}
+
 void sim_server_free(struct sim_server *v, redisReply *reply)
 {
     if (v->m != NULL)

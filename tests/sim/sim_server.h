@@ -28,6 +28,7 @@ redisReply *sim_server_call(struct sim_server *v, int argc,
 redisReply *sim_server_ask(struct sim_server *v, const char *format,
                            va_list ap);
 redisReply *sim_server_nil(struct sim_server *v);
+redisReply *sim_server_error(struct sim_server *v, const char *text);
 void sim_server_free(struct sim_server *v, redisReply *reply);
 /* {stint}:leader lives by the simulated clock: the caller ends it. */
 void sim_server_keep_leader(struct sim_server *v);

@@ -171,7 +171,7 @@ static void worker_on_ready(const struct redisReply *reply,
     if (life->dead)
         return;
     if (reply == NULL) {
-        sim_store_drop(life->store, 0);
+        sim_store_drop(life->store, 100);
         return;
     }
     worker_on_connected(&life->worker, 1);
