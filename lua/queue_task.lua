@@ -175,7 +175,7 @@ end
 local w = writer(base)
 -- Written last: whoever asks again after an error before that queues it again,
 -- where a task that stands nowhere would be taken for one that is queued.
-local task = {cmd = 'HSET', key = base .. ':task'}
+local task = {cmd = 'HSET', key = base .. ':task', pass = RECORDS}
 local queued = list(w, 'ZADD', base .. ':queued')
 local has_large
 local first, last -- when the earliest is due; the one before
