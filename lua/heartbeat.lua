@@ -4,19 +4,24 @@
 -- assign reply that was lost); what it holds, but does not own, is named.
 -- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4] lease in ms, 0: the worker leaves
--- ARGV[5] 1: the list follows; an r behind it: it rests (takes nothing new)
+-- ARGV[5] 1: the list follows; an r behind it: it rests (takes nothing new);
+-- behind a blank Redis's time (us) as the worker heard it last: what it was
+-- assigned since, it cannot list, and a list that comes late (from a connection
+-- that is dead) gives none of it back. Older workers leave it out
 -- ARGV[6...] two a task: id, ticket
 -- Returns now_us, OK or NEW (there was no lease: it should send its list), 1 if
 -- somebody's lease has ended (recover is due), 1 if parts of broadcasts wait
--- for it, how many tasks it holds as Redis sees it, how many it has lost, these
+-- for it, how many tasks it holds as Redis sees it (behind the list: after what
+-- was given back), how many it has lost, these
 -- (id and ticket of each), then the ids it is to stop
 local base, worker = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
-local reply = {num(now_us), 'OK', '0', '0',
-               num(redis.call('SCARD', base .. ':running:' .. worker)
-                   + redis.call('SCARD', base .. ':assigned:' .. worker)),
-               '0'}
-local rests = string.sub(ARGV[5], 2) == 'r'
+local reply = {num(now_us), 'OK', '0', '0', '0', '0'}
+local holds = redis.call('SCARD', base .. ':running:' .. worker)
+    + redis.call('SCARD', base .. ':assigned:' .. worker)
+local listed, rests, heard = string.match(ARGV[5], '^(%d)(r?) ?(%d*)$')
+rests = rests == 'r'
+heard = tonumber(heard) or now_us
 local w = writer(base)
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
@@ -28,7 +33,13 @@ for _, other in ipairs(redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
         reply[3] = '1'
     end
 end
-if string.sub(ARGV[5], 1, 1) == '1' then
+-- Assigned after it was heard; a fence ahead of the clock tells nothing.
+local function is_news(r)
+    local fence = tonumber(r.fence)
+    return fence > heard and fence <= now_us
+end
+
+if listed == '1' then
     local held, ids = {}, {} -- it may hold an old assignment of one, too
     for i = 6, #ARGV, 2 do
         ids[#ids + 1] = ARGV[i]
@@ -52,17 +63,22 @@ if string.sub(ARGV[5], 1, 1) == '1' then
             local r = recs[i] and decode(recs[i])
             if r and held[id .. ' ' .. r.fence .. ' ' .. r.token] then
                 -- it holds it
+            elseif r and r.worker == worker and is_news(r) then
+                -- its next list will tell
             elseif r and tasks[i] and place(base, r, tasks[i])
                 == base .. kind .. worker then
                 leave(w, id, r, tasks[i])
                 r.start = 0
                 give_back(w, id, r, now, tasks[i])
+                holds = holds - 1
             else
                 put(w, 'SREM', base .. kind .. worker, id)
+                holds = holds - 1
             end
         end
     end
 end
+reply[5] = num(holds)
 reply[6] = num((#reply - 6) / 2)
 for _, id in ipairs(redis.call('ZRANGE', base .. ':stops:' .. worker, '0',
                                num(STEP - 1))) do

@@ -53,7 +53,11 @@ local RULES_ASKED = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
                      backoff = 1, cap = 1, level = 1, disabled = 1, ttl = 1,
                      discard = 1, crashes = 1, cron = 1, anyway = 1, cast = 1,
                      begin = 1}
-local REMOVES = {ZREM = 1, SREM = 1, HDEL = 1}
+-- In which order write() writes: what leaves a set goes first, as a task may
+-- leave one and come back to it; records go last, so that whoever makes the call
+-- again after an error in its middle finds that nothing has happened yet.
+local PASS = {HDEL = 1, ZREM = 2, SREM = 2, UNLINK = 0}
+local RECORDS, PASSES = 4, 5
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
@@ -183,7 +187,11 @@ local function list(w, cmd, key)
     local name = cmd .. key
     local l = w.by[name]
     if not l then
-        l = {cmd = cmd, key = key}
+        l = {cmd = cmd, key = key, pass = PASS[cmd] or 3}
+        if (cmd == 'HSET' or cmd == 'HDEL') and (key == w.base .. ':state'
+                or key == w.base .. ':task') then
+            l.pass = RECORDS
+        end
         w.by[name] = l
         w.order[#w.order + 1] = l
     end
@@ -225,10 +233,9 @@ local function write(w)
         redis.call('UNLINK', unpack(unlinked, i,
                                     math.min(i + 999, #unlinked)))
     end
-    -- What leaves a set goes first: a task may leave one and come back to it.
-    for pass = 1, 2 do
+    for pass = 1, PASSES do
         for _, l in ipairs(w.order) do
-            local n = (REMOVES[l.cmd] or 2) == pass and #l or 0
+            local n = l.pass == pass and #l or 0
             for i = 1, n, 1000 do
                 redis.call(l.cmd, l.key, unpack(l, i, math.min(i + 999, n)))
             end
@@ -449,6 +456,8 @@ end
 local function prune_ids(w, ids, now)
     local base = w.base
     local states = fetch(base .. ':state', ids)
+    -- Last of all: prune looks for them here, also after an error.
+    list(w, 'ZREM', base .. ':finished').pass = PASSES
     for i, id in ipairs(ids) do
         local r = states[i] and decode(states[i])
         local telling = r and r.kids

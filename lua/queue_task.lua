@@ -173,7 +173,9 @@ if #bad > 1 then
 end
 
 local w = writer(base)
-local task = list(w, 'HSET', base .. ':task')
+-- Written last: whoever asks again after an error before that queues it again,
+-- where a task that stands nowhere would be taken for one that is queued.
+local task = {cmd = 'HSET', key = base .. ':task', pass = RECORDS}
 local queued = list(w, 'ZADD', base .. ':queued')
 local has_large
 local first, last -- when the earliest is due; the one before
@@ -271,5 +273,6 @@ end
 if first then
     wake(w, first)
 end
+w.order[#w.order + 1] = task
 flush(w, now)
 return bad

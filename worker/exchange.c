@@ -16,11 +16,14 @@
 
 #include "err.h"
 
+#define LISTS_MAX 3 /* heartbeats in a row that carry what is held */
+
 static void exchange_saw_clock(struct worker *w, struct worker_group *g,
                                const struct redisReply *r)
 {
     g->redis_off_us = reply_i64(r, 0) - w->clock_us();
     w->redis_off_us = g->redis_off_us;
+    g->heard_us = reply_i64(r, 0);
     reaper_saw_clock(&w->reaper, g->name, reply_i64(r, 0), w->clock());
 }
 
@@ -90,6 +93,8 @@ static void exchange_on_assign(const struct redisReply *reply,
             g->reconcile = 1; /* give it back */
         } else if (h->state == HELD_STARTING) {
             worker_begin(w, h);
+        } else if (w->disabled) {
+            held_move(w, h, HELD_DONE); /* as those before: released */
         }
     }
     w->want_tick(w->want_arg);
@@ -243,6 +248,18 @@ void exchange_send(struct worker *w, struct worker_group *g, int release)
 
 /* ---- heartbeat ---------------------------------------------------------- */
 
+/* Both sides count the same: the calls before this heartbeat were answered
+ * before it, those behind it were not carried out. Otherwise an assign of a
+ * dead connection came late, say: that task must not stay ours for ever. A
+ * list that leaves a difference is followed by another, but not without end:
+ * then at the pace of heartbeats. */
+static void exchange_compare(const struct worker *w, struct worker_group *g,
+                             int64_t n_redis)
+{
+    if (n_redis != held_count(w, g) && g->lists < LISTS_MAX)
+        g->reconcile = 1;
+}
+
 static void exchange_on_heartbeat(const struct redisReply *reply,
                                   const struct stint_err *err, void *arg)
 {
@@ -268,8 +285,7 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         reaper_look(&w->reaper, g->name); /* whoever leads may be the dead */
     if (reply_i64(reply, 3) == 1 && !worker_rests(w))
         g->cast = g->hungry = 1;
-    if (g->expected >= 0 && reply_i64(reply, 4) != g->expected && !reconciled)
-        g->reconcile = 1; /* an assign of a dead connection came late, say */
+    g->lists = reconciled ? g->lists + 1 : 0;
     size_t stops = 6 + 2 * (size_t)reply_i64(reply, 5);
     for (size_t i = 6; i + 1 < stops; i += 2) {
         struct held *h = held_find(w, reply_str(reply, i, &len),
@@ -279,6 +295,7 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
             worker_drop(w, h);
         }
     }
+    exchange_compare(w, g, reply_i64(reply, 4));
     for (size_t i = stops; i < reply_n(reply); i++) {
         struct held *h = held_find(w, reply_str(reply, i, &len), NULL);
         if (h != NULL && h->group == g)
@@ -291,20 +308,22 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
                         int64_t now_ms, int leave)
 {
     struct args a;
+    char listed[32];
     args_init(&a);
     args_add_str(&a, w->name);
     args_add_i64(&a, leave ? 0 : w->lease_ms);
-    if (worker_rests(w))
-        args_add_str(&a, g->reconcile ? "1r" : "0r");
-    else
-        args_add_str(&a, g->reconcile ? "1" : "0");
+    int n = snprintf(listed, sizeof(listed), "%d%s", g->reconcile,
+                     worker_rests(w) ? "r" : "");
+    if (g->reconcile)
+        snprintf(listed + n, sizeof(listed) - (size_t)n, " %" PRId64,
+                 g->heard_us);
+    args_add_str(&a, listed);
     for (int s = 0; g->reconcile && s < HELD_N; s++)
         for (struct held *h = w->held[s].first; h != NULL; h = h->next)
             if (h->group == g) {
                 args_add_str(&a, h->run.id);
                 args_add_str(&a, h->record.ticket);
             }
-    g->expected = g->assigning || g->sending ? -1 : held_count(w, g);
     g->reconciling = g->reconcile;
     g->reconcile = 0;
     g->nudged = 0;

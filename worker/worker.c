@@ -451,7 +451,9 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     int at_once = w->stops > 1 || now_ms >= limit;
     if (at_once)
         worker_release_all(w);
-    int busy = w->n_held > 0 || w->sending > 0;
+    int busy = w->n_held > 0 || w->sending > 0, beating = w->fleet_beating;
+    for (int i = 0; i < w->n_groups; i++)
+        beating |= w->groups[i].beating;
     if (busy && now_ms >= limit + THREADS_WAIT_MS)
         busy = 0;
     if (at_once && !w->connected && w->held[HELD_RUNNING].n == 0)
@@ -469,17 +471,15 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
         for (int i = 0; i < w->n_groups; i++)
             if (w->groups[i].has_lease)
                 exchange_assign(w, &w->groups[i], 0, 0);
+    } else if (w->phase == WORKER_TERMINATING && beating && !at_once) {
+        return now_ms + 50; /* these replies are not those to leave by */
     } else if (w->phase == WORKER_TERMINATING) {
         w->phase = WORKER_LEAVING;
         for (int i = 0; i < w->n_groups; i++)
             exchange_heartbeat(w, &w->groups[i], now_ms, 1);
         exchange_fleet(w, 1);
-    } else {
-        int beating = w->fleet_beating;
-        for (int i = 0; i < w->n_groups; i++)
-            beating |= w->groups[i].beating;
-        if (!beating)
-            worker_gone(w);
+    } else if (!beating) {
+        worker_gone(w);
     }
     return now_ms + 50;
 }

@@ -95,8 +95,8 @@ struct worker_group {
     int beating;             /* heartbeat outstanding */
     int reconcile;           /* 1: the next heartbeat carries what we hold */
     int reconciling;         /* 1: the outstanding one does */
-    int expected;            /* tasks Redis should count as ours; -1: calls
-                                were outstanding */
+    int lists;               /* heartbeats in a row that carried it */
+    int64_t heard_us;        /* its Redis's clock in the last reply; 0: none */
     int64_t leased_mono_ms;  /* the last renewal, counted from its sending */
     int64_t sent_mono_ms;    /* of the outstanding heartbeat */
     int64_t left;            /* drain: tasks left, -1: not known */

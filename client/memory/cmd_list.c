@@ -11,6 +11,13 @@ void cmd_lpush(struct command *c)
     out_integer(c->out, (int64_t)o->as.list.n);
 }
 
+void cmd_llen(struct command *c)
+{
+    struct object *o;
+    if (command_look(c, 1, KIND_LIST, &o) == 0)
+        out_integer(c->out, o != NULL ? (int64_t)o->as.list.n : 0);
+}
+
 void cmd_lindex(struct command *c)
 {
     struct object *o;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys of any kind, and strings. */
+#include <fnmatch.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
 
@@ -23,6 +25,28 @@ void cmd_exists(struct command *c)
         n += keyspace_find(&c->m->keys, c->m->now_us / 1000, c->argv[i].at,
                            c->argv[i].len) != NULL;
     out_integer(c->out, n);
+}
+
+/* A pattern means what it does in Redis, but for "[^" and a slash in one. */
+void cmd_keys(struct command *c)
+{
+    const struct dict *keys = &c->m->keys.keys;
+    struct dict_entry *e;
+    uint32_t at = 0;
+    size_t n = 0;
+    char pattern[256];
+    if (c->argv[1].len >= sizeof(pattern)) {
+        out_error_text(c->out, "ERR a pattern so long is not supported here");
+        return;
+    }
+    memcpy(pattern, c->argv[1].at, c->argv[1].len);
+    pattern[c->argv[1].len] = '\0';
+    while ((e = dict_next(keys, &at)) != NULL)
+        n += fnmatch(pattern, e->key->bytes, 0) == 0;
+    out_array(c->out, n);
+    for (at = 0; (e = dict_next(keys, &at)) != NULL;)
+        if (fnmatch(pattern, e->key->bytes, 0) == 0)
+            out_str(c->out, e->key);
 }
 
 void cmd_flushall(struct command *c)

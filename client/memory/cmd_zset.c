@@ -282,7 +282,7 @@ static int bound_read(struct command *c, int i, struct zset_bound *b)
     b->excluded = number.len > 0 && number.at[0] == '(';
     number.at += b->excluded;
     number.len -= (size_t)b->excluded;
-    struct command read = {c->m, 1, &number, c->out};
+    struct command read = {c->m, 1, &number, c->out, 0};
     return command_score(&read, 0, &b->score, "min or max is not a float");
 }
 

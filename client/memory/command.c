@@ -52,8 +52,8 @@ int command_arity_fits(const struct command_type *type, int argc)
 
 int command_look(struct command *c, int i, enum kind kind, struct object **o)
 {
-    *o = keyspace_find(&c->m->keys, c->m->now_us / 1000, c->argv[i].at,
-                       c->argv[i].len);
+    *o = (c->writes ? keyspace_own : keyspace_find)(
+        &c->m->keys, c->m->now_us / 1000, c->argv[i].at, c->argv[i].len);
     if (*o == NULL || (*o)->kind == kind)
         return 0;
     out_error_text(c->out, "WRONGTYPE Operation against a key holding the "
@@ -114,6 +114,11 @@ int command_score(struct command *c, int i, double *score,
 {
     char text[128], *end;
     const struct arg *a = &c->argv[i];
+    int64_t n;
+    if (a->len <= 15 && integer_read(a->at, a->len, &n) == 0) {
+        *score = (double)n;
+        return 0;
+    }
     size_t len = a->len < sizeof(text) ? a->len : 0;
     memcpy(text, a->at, len);
     text[len] = '\0';

@@ -12,6 +12,7 @@ struct command {
     int argc;
     const struct arg *argv;
     struct out *out;
+    int writes;          /* objects are its own: COMMAND_WRITES */
 };
 
 enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
@@ -38,7 +39,9 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(HSETNX, hsetnx, 4, COMMAND_WRITES)                                       \
     X(HSTRLEN, hstrlen, 3, 0)                                                  \
     X(INFO, info, -1, COMMAND_OUTSIDE)                                         \
+    X(KEYS, keys, 2, COMMAND_OUTSIDE)                                          \
     X(LINDEX, lindex, 3, 0)                                                    \
+    X(LLEN, llen, 2, 0)                                                        \
     X(LPUSH, lpush, -3, COMMAND_WRITES)                                        \
     X(LRANGE, lrange, 4, 0)                                                    \
     X(LTRIM, ltrim, 4, COMMAND_WRITES)                                         \

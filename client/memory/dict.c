@@ -137,6 +137,28 @@ uint32_t dict_seek(const struct dict *d, uint64_t seq)
     return low;
 }
 
+void dict_copy(struct dict *to, const struct dict *from,
+               void *(*copy)(void *value))
+{
+    *to = *from;
+    if (from->cap == 0)
+        return;
+    to->entries = memory_alloc(from->cap * sizeof(*to->entries));
+    memcpy(to->entries, from->entries, from->used * sizeof(*to->entries));
+    if (from->index != NULL) {
+        size_t bytes = ((size_t)from->index_mask + 1) * sizeof(*to->index);
+        to->index = memory_alloc(bytes);
+        memcpy(to->index, from->index, bytes);
+    }
+    for (uint32_t i = to->first; i < to->used; i++) {
+        struct dict_entry *e = &to->entries[i];
+        if (e->key == NULL)
+            continue;
+        e->key = str_new(e->key->bytes, e->key->len);
+        e->value = copy(e->value);
+    }
+}
+
 void dict_close(struct dict *d)
 {
     for (uint32_t i = d->first; i < d->used; i++)

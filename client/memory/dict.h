@@ -41,6 +41,10 @@ void dict_remove(struct dict *d, struct dict_entry *e);
 struct dict_entry *dict_next(const struct dict *d, uint32_t *at);
 /* The place of the first entry numbered `seq` or more. */
 uint32_t dict_seek(const struct dict *d, uint64_t seq);
+/* A twin with the same order and numbers; `to` is empty. copy: of a value,
+ * which may become NULL. */
+void dict_copy(struct dict *to, const struct dict *from,
+               void *(*copy)(void *value));
 /* Frees the keys and the memory; the values are the caller's. */
 void dict_close(struct dict *d);
 

@@ -111,6 +111,7 @@ void cmd_fcall(struct command *c)
     int64_t n_keys;
     const struct dict_entry *e =
         dict_find(&l->functions, c->argv[1].at, c->argv[1].len);
+    c->m->script.n_calls = c->m->script.n_writes = 0;
     if (e == NULL) {
         out_error_text(c->out, "ERR Function not found");
         return;

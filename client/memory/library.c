@@ -24,22 +24,58 @@ struct library *library_new(struct memory *m)
     l->m = m;
     l->pool = pool_new();
     l->lua = lua_newstate(pool_alloc, l->pool);
-    if (l->lua != NULL && lua_cpcall(l->lua, library_open, l) == 0)
+    if (l->lua != NULL && lua_cpcall(l->lua, library_open, l) == 0) {
+        /* Calls leave little behind: collect seldom, in few steps. */
+        (void)lua_gc(l->lua, LUA_GCSETPAUSE, 400);
         return l;
+    }
     library_free(l);
     return NULL;
 }
 
-static void library_clear(struct library *l)
+static void functions_drop(struct library *l, struct dict *functions)
 {
     uint32_t at = 0;
-    for (struct dict_entry *e; (e = dict_next(&l->functions, &at)) != NULL;) {
+    for (struct dict_entry *e; (e = dict_next(functions, &at)) != NULL;) {
         struct function *f = e->value;
         luaL_unref(l->lua, LUA_REGISTRYINDEX, f->ref);
         free(f);
     }
-    dict_close(&l->functions);
+    dict_close(functions);
+}
+
+static void library_clear(struct library *l)
+{
+    functions_drop(l, &l->functions);
+    functions_drop(l, &l->kept);
+    free(l->text);
+    l->text = NULL;
     l->name[0] = '\0';
+}
+
+/* Gone for all who call; but whoever loads the same text again, as clients do,
+ * gets the same functions without the time that compiling takes. */
+static void library_flush(struct library *l)
+{
+    if (l->functions.n > 0) {
+        functions_drop(l, &l->kept);
+        l->kept = l->functions;
+        l->functions = (struct dict){0};
+    }
+    l->name[0] = '\0';
+}
+
+/* 1: it is loaded, as it was before. */
+static int library_load_kept(struct library *l, const struct arg *text)
+{
+    if (l->text == NULL || l->text->len != text->len ||
+        memcmp(l->text->bytes, text->at, text->len) != 0)
+        return 0;
+    if (l->functions.n == 0) {
+        l->functions = l->kept;
+        l->kept = (struct dict){0};
+    }
+    return 1;
 }
 
 void library_free(struct library *l)
@@ -89,6 +125,11 @@ static void library_load(struct library *l, struct command *c, int replace)
         out_error_text(c->out, "ERR Library '%s' already exists", l->name);
         return;
     }
+    if (library_load_kept(l, &c->argv[c->argc - 1])) {
+        snprintf(l->name, sizeof(l->name), "%s", name);
+        out_text(c->out, l->name);
+        return;
+    }
     library_clear(l);
     int failed = luaL_loadbuffer(lua, code.at, code.len, CHUNK);
     if (failed == 0) {
@@ -101,6 +142,7 @@ static void library_load(struct library *l, struct command *c, int replace)
                        lua_tostring(lua, -1));
         library_clear(l);
     } else {
+        l->text = str_new(c->argv[c->argc - 1].at, c->argv[c->argc - 1].len);
         snprintf(l->name, sizeof(l->name), "%s", name);
         out_text(c->out, l->name);
     }
@@ -114,7 +156,7 @@ void cmd_function(struct command *c)
     if (arg_is(&c->argv[1], "LOAD") && c->argc == 3 + replace) {
         library_load(l, c, replace);
     } else if (arg_is(&c->argv[1], "FLUSH") && c->argc == 2) {
-        library_clear(l);
+        library_flush(l);
         out_status(c->out, "OK", 2);
     } else {
         out_error_text(c->out, "ERR only FUNCTION LOAD [REPLACE] TEXT and "

@@ -11,8 +11,10 @@
 
 #include "memory.h"
 
-#define NUMBER_CAP 32
+#define NUMBER_CAP    32
+#define LIBRARY_NAMES 64
 
+struct command_type;
 struct pool;
 
 struct function {
@@ -26,11 +28,18 @@ struct library {
     lua_State *lua;
     char name[64];          /* "": none is loaded */
     struct dict functions;  /* value: a struct function, owned */
+    struct str *text;       /* what they were loaded from; NULL: failed */
+    struct dict kept;       /* those of `text`, after FUNCTION FLUSH */
     int env;                /* in Lua's registry: what its chunk sees */
     /* Arguments of the command a script calls. */
     struct arg *argv;
     char (*numbers)[NUMBER_CAP];
     int argv_cap;
+    /* Names of commands by where Lua keeps them, to find them sooner. */
+    struct {
+        const char *at;
+        const struct command_type *type;
+    } names[LIBRARY_NAMES];
 };
 
 /* NULL: Lua got no memory. */

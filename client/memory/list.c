@@ -40,6 +40,14 @@ void list_trim(struct list *l, size_t first, size_t count)
     l->n = count;
 }
 
+void list_copy(struct list *to, const struct list *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const struct str *s = list_at(from, i);
+        list_push(to, 0, s->bytes, s->len);
+    }
+}
+
 void list_close(struct list *l)
 {
     list_trim(l, 0, 0);

@@ -15,6 +15,7 @@ void list_push(struct list *l, int at_head, const char *bytes, size_t len);
 const struct str *list_at(const struct list *l, size_t i); /* i < n */
 /* Keeps `count` from `first` on. */
 void list_trim(struct list *l, size_t first, size_t count);
+void list_copy(struct list *to, const struct list *from); /* `to` is empty */
 void list_close(struct list *l);
 
 #endif

@@ -59,7 +59,8 @@ void memory_call(struct memory *m, int argc, const struct arg *argv,
                        name);
         return;
     }
-    struct command c = {m, argc, argv, out};
+    struct command c = {m, argc, argv, out,
+                        (type->flags & COMMAND_WRITES) != 0};
     m->calls[type - command_types]++;
     type->fn(&c);
 }

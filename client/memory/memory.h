@@ -39,6 +39,12 @@ struct memory {
                                 were served */
     int in_script;
     int read_only;           /* and it may not write */
+    struct {
+        int n_calls;           /* redis.call of the last script */
+        int n_writes;          /* of these, of commands that may write */
+        int fail_at;           /* its so-manieth raises an error; 0: none */
+        const char *fail_text; /* "-WORD text"; borrowed */
+    } script;
     struct memory_conn *conns, **conns_end; /* in the order they were opened */
     uint64_t n_blocked;      /* calls that block, ever: their order */
 };

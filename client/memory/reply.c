@@ -50,17 +50,67 @@ void reply_free(struct reply *r)
     *r = (struct reply){0};
 }
 
+/* The root is the first that was taken, and so begins the first block, which is
+ * the last of the list: closed to a ring, the others are found from it. */
+redisReply *reply_root_take(struct reply *r)
+{
+    struct reply_block *first = r->blocks;
+    redisReply *root = r->root;
+    while (first->next != NULL)
+        first = first->next;
+    check((char *)root == first->bytes);
+    first->next = r->blocks;
+    *r = (struct reply){0};
+    return root;
+}
+
+void reply_root_free(redisReply *root)
+{
+    if (root == NULL)
+        return;
+    char *bytes = (char *)root;
+    struct reply_block *first =
+        (void *)(bytes - offsetof(struct reply_block, bytes));
+    struct reply_block *b = first->next;
+    first->next = NULL;
+    while (b != NULL) {
+        struct reply_block *next = b->next;
+        free(b);
+        b = next;
+    }
+}
+
+size_t number_write(char *text, int64_t n)
+{
+    char digits[24];
+    size_t len = 0, minus = n < 0;
+    uint64_t left = minus ? 0 - (uint64_t)n : (uint64_t)n;
+    do {
+        digits[len++] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    text[0] = '-';
+    for (size_t i = 0; i < len; i++)
+        text[minus + i] = digits[len - 1 - i];
+    text[minus + len] = '\0';
+    return minus + len;
+}
+
 /* ---- Elements ------------------------------------------------------------ */
 
 void out_to_lua(struct out *o, struct lua_State *lua)
 {
-    *o = (struct out){.lua = lua};
+    o->lua = lua; /* the open arrays are set when they are */
+    o->reply = NULL;
+    o->failed = o->depth = 0;
 }
 
 void out_to_reply(struct out *o, struct reply *reply)
 {
     *reply = (struct reply){0};
-    *o = (struct out){.reply = reply};
+    o->lua = NULL;
+    o->reply = reply;
+    o->failed = o->depth = 0;
 }
 
 static redisReply *out_place(struct out *o, int type)
@@ -133,6 +183,11 @@ void out_integer(struct out *o, int64_t n)
 void out_score(struct out *o, double score)
 {
     char text[64];
+    if (score > -1e15 && score < 1e15 && score == (double)(int64_t)score &&
+        !signbit(score)) {
+        out_bytes(o, text, number_write(text, (int64_t)score));
+        return;
+    }
     if (isinf(score))
         snprintf(text, sizeof(text), "%s", score < 0 ? "-inf" : "inf");
     else

@@ -23,6 +23,9 @@ struct reply {
     size_t used;             /* of the first block */
 };
 void reply_free(struct reply *r);
+/* The root, which now stands for all of it: free it by reply_root_free. */
+struct redisReply *reply_root_take(struct reply *r);
+void reply_root_free(struct redisReply *root); /* NULL: nothing */
 
 struct out {
     struct lua_State *lua; /* NULL: into `reply` */
@@ -34,6 +37,9 @@ struct out {
         size_t n, next;
     } open[REPLY_DEPTH_MAX];
 };
+
+/* In decimal, with a NUL; returns the length, 20 at most. */
+size_t number_write(char *text, int64_t n);
 
 void out_to_lua(struct out *o, struct lua_State *lua);
 void out_to_reply(struct out *o, struct reply *reply);

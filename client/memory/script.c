@@ -3,6 +3,7 @@
  * Redis gives. */
 #include <lauxlib.h>
 #include <lualib.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,13 @@ static void argv_reserve(struct library *l, int n)
                                 (size_t)l->argv_cap * sizeof(*l->numbers));
 }
 
+static size_t number_read(char text[static NUMBER_CAP], double n)
+{
+    if (n >= 0 && n < 1e15 && n == (double)(int64_t)n && !signbit(n))
+        return number_write(text, (int64_t)n);
+    return (size_t)snprintf(text, NUMBER_CAP, "%.17g", n);
+}
+
 /* -1: one is neither text nor number. */
 static int argv_read(struct library *l, int argc)
 {
@@ -43,9 +51,9 @@ static int argv_read(struct library *l, int argc)
         struct arg *a = &l->argv[i];
         int type = lua_type(lua, i + 1);
         if (type == LUA_TNUMBER) {
-            int n = snprintf(l->numbers[i], NUMBER_CAP, "%.17g",
-                             lua_tonumber(lua, i + 1));
-            *a = (struct arg){l->numbers[i], (size_t)n};
+            *a = (struct arg){l->numbers[i],
+                              number_read(l->numbers[i],
+                                          lua_tonumber(lua, i + 1))};
         } else if (type == LUA_TSTRING) {
             a->at = lua_tolstring(lua, i + 1, &a->len);
         } else {
@@ -70,6 +78,21 @@ static const char *call_refusal(const struct memory *m,
     return NULL;
 }
 
+/* Another name may have come to stand there since. */
+static const struct command_type *name_find(struct library *l,
+                                            const struct arg *name)
+{
+    size_t i = ((uintptr_t)name->at >> 4) % LIBRARY_NAMES;
+    if (l->names[i].at == name->at && arg_is(name, l->names[i].type->name))
+        return l->names[i].type;
+    const struct command_type *type = command_find(name);
+    if (type != NULL) {
+        l->names[i].at = name->at;
+        l->names[i].type = type;
+    }
+    return type;
+}
+
 /* Leaves the reply on the stack. 1: it is an error. */
 static int script_call_command(lua_State *lua)
 {
@@ -85,13 +108,18 @@ static int script_call_command(lua_State *lua)
     if (argv_read(l, argc) != 0)
         return push_error(lua, "Lua redis lib command arguments must be "
                                "strings or integers");
-    const struct command_type *type = command_find(&l->argv[0]);
+    const struct command_type *type = name_find(l, &l->argv[0]);
     const char *refusal = call_refusal(m, type, argc);
     if (refusal != NULL)
         return push_error(lua, refusal);
     struct out out;
     out_to_lua(&out, lua);
-    struct command c = {m, argc, l->argv, &out};
+    struct command c = {m, argc, l->argv, &out,
+                        (type->flags & COMMAND_WRITES) != 0};
+    m->script.n_calls++;
+    if (m->script.n_calls == m->script.fail_at)
+        return push_error(lua, m->script.fail_text);
+    m->script.n_writes += c.writes;
     m->calls[type - command_types]++;
     luaL_checkstack(lua, 2 * REPLY_DEPTH_MAX, "a reply");
     type->fn(&c);

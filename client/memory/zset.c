@@ -192,6 +192,19 @@ uint32_t zset_upto(const struct zset *z, const struct zset_bound *max)
     return zset_count(z, max->score, !max->excluded);
 }
 
+void zset_copy(struct zset *to, const struct zset *from)
+{
+    uint32_t at = 0, to_at = 0;
+    for (struct dict_entry *e; (e = dict_next(&from->members, &at)) != NULL;) {
+        const struct zset_node *node = e->value;
+        zset_put(to, e->key->bytes, e->key->len, node->score);
+    }
+    at = 0;
+    for (struct dict_entry *e; (e = dict_next(&from->members, &at)) != NULL;)
+        dict_next(&to->members, &to_at)->seq = e->seq;
+    to->members.seq = from->members.seq;
+}
+
 void zset_close(struct zset *z)
 {
     uint32_t at = 0;

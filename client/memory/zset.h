@@ -53,6 +53,8 @@ struct zset_node *zset_at(const struct zset *z, uint32_t rank);
 uint32_t zset_below(const struct zset *z, const struct zset_bound *min);
 /* How many come before the end of the range that ends with max. */
 uint32_t zset_upto(const struct zset *z, const struct zset_bound *max);
+/* A twin with the same order of insertion and numbers; `to` is empty. */
+void zset_copy(struct zset *to, const struct zset *from);
 void zset_close(struct zset *z);
 
 #endif

@@ -302,7 +302,7 @@ static void test_lost_reply(void **state)
     (void)state;
     fired("");
     take("w1");
-    EXPECT("OK 0 0 1 0", "heartbeat", "w1", LEASE, "1");
+    EXPECT("OK 0 0 0 0", "heartbeat", "w1", LEASE, "1");
     EXPECT("OK 0 1 0 0", "heartbeat", "w1", LEASE, "0");
     run("w1", "COMPLETED");
     run("w2", "COMPLETED");

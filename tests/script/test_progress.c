@@ -90,7 +90,7 @@ static void test_ends_with_the_run(void **state)
     EXPECT("1 0", "recover", "9", "0", "w1", "");
     assert_gone("QUEUED");
     progressed("");
-    EXPECT("OK 0 0 1 0", "heartbeat", "w1", "1000", "1");
+    EXPECT("OK 0 0 0 0", "heartbeat", "w1", "1000", "1");
     assert_gone("QUEUED");
 }
 

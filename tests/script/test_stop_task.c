@@ -138,7 +138,7 @@ static void test_given_back(void **state)
     EXPECT("OK", "release", "w1", "a", stopping("retry=5 repeats=5"));
     assert_stopped("STOPPED");
     stopping("retry=5 repeats=5"); /* its worker does not know of it */
-    EXPECT("OK 0 0 1 0 a", "heartbeat", "w1", "1000", "1");
+    EXPECT("OK 0 0 0 0 a", "heartbeat", "w1", "1000", "1");
     assert_stopped("STOPPED");
 }
 

@@ -4,20 +4,26 @@
  * below it); what is simulated is what lies around them:
  *
  *   sim_events.c    time, dice, the log of what happened
- *   sim_redis.c     a real redis-server, called with the simulated time
+ *   sim_server.c    the memory server, or a real redis-server
+ *   sim_redis.c     calls to it, with the simulated time
  *   sim_store.c     connections: latency, loss, late arrival (store.h)
  *   sim_executor.c  runs that only take time (executor.h); their ledger
  *   sim_worker.c    what embed.c does around a worker; crash, pause
  *   sim_draw.c      what tasks there are, and who does what to them when
  *   sim_client.c    the calls of clients, repeated until answered
  *   sim_check.c     what must hold after every call
+ *   sim_probe.c     errors in the middle of a script
+ *   sim_index.c     where each task has to stand
  *   sim_record.c    and of each record that changed
  *   sim_words.c     what the answers must say
  *   sim_judge.c     what must come of a report, worked out a second time
  *   sim_family.c    parents and children: who may run, who has to fail
  *   sim_cast.c      broadcasts and their parts
  *   sim_fleet.c     commands for workers
+ *   sim_refuse.c    a Redis that refuses
+ *   sim_rollback.c  and one that comes back with older data
  *   sim_faults.c    when which fault happens; the quiet end
+ *   sim_shrink.c    a seed that failed, with less in it
  *   sim.c           seeds and options
  *
  * A seed's course is a pure function of the seed. What belongs to a feature has
@@ -31,7 +37,7 @@
 #include "config.h"
 #include "log.h"
 #include "script.h"
-#include "server.h"
+#include "sim_server.h"
 #include "store.h"
 #include "task.h"
 #include "worker.h"
@@ -51,10 +57,7 @@
 extern const char *const sim_groups[SIM_GROUPS]; /* as Redis has them */
 const char *sim_group_shown(int group);             /* as people do */
 
-/* What may go wrong; a seed draws some of them.
- * BUG: "late" is drawn only when asked for. A worker does not notice an assign
- * that reached Redis after the heartbeat with its list: the task stays its own
- * for ever (--faults delay,late,pause,leave,flush). */
+/* What may go wrong; a seed draws some of them. */
 #define SIM_FAULTS(X)                                                          \
     X(FAULT_LOST, "lost", "a request or a reply is lost")                      \
     X(FAULT_DELAY, "delay", "a connection is slow for seconds")                \
@@ -67,7 +70,10 @@ const char *sim_group_shown(int group);             /* as people do */
     X(FAULT_CLOCK, "clock", "Redis's clock jumps")                             \
     X(FAULT_REDIS, "redis", "Redis is away for a while")                       \
     X(FAULT_STALL, "stall", "Redis does not answer for a while")               \
-    X(FAULT_FLUSH, "flush", "Redis loses the functions")
+    X(FAULT_FLUSH, "flush", "Redis loses the functions")                       \
+    X(FAULT_REFUSE, "refuse", "Redis is read-only, full, busy, loading")       \
+    X(FAULT_ROLLBACK, "rollback", "Redis restarts with older data")            \
+    X(FAULT_FAILOVER, "failover", "a replica that lagged takes over")
 
 enum sim_fault_at {
 #define SIM_FAULT_AT(name, word, text) name##_AT,
@@ -178,7 +184,8 @@ struct sim_task {
 };
 
 enum sim_fate { FATE_NONE, FATE_REPORTED, FATE_RECOVERED, FATE_RELEASED,
-                FATE_GIVEN_BACK, FATE_OTHER };
+                FATE_GIVEN_BACK, FATE_OTHER,
+                FATE_FORGOTTEN /* Redis went back */ };
 
 /* One run, or one assignment that may become one: the ledger. */
 struct sim_run {
@@ -227,17 +234,26 @@ struct sim_life {
     int n_commands, n_obeyed;
 };
 
+struct sim_moment;
 struct sim_waiter;
+struct sim_probed;
 
 struct sim {
     uint64_t seed;
     uint64_t random;
     int faults;               /* set of enum sim_fault */
     const char *fault_list;   /* asked for, NULL: drawn by the seed */
+    uint64_t probe_dice;
+    int probe_fails;          /* what is not mended ends the seed */
+    int probes;               /* per mille of the calls */
+    struct sim_probed *probed; /* of each script; of all seeds; borrowed */
+    int is_large;             /* many tasks, workers and heartbeats */
     int features;             /* set of enum sim_feature */
     const char *feature_list; /* asked for, NULL: drawn by the seed */
     uint64_t dice[SIM_FEATURES_N];
     int is_traced;
+    int shrinks;              /* a failure begins the program again */
+    int is_quiet;             /* no lines are made: seeds pass, or run again */
     int fsck_every;           /* look with fsck after each nth change */
     int64_t now_ms;           /* mono */
     int64_t redis_off_ms;     /* Redis's clock - mono */
@@ -248,8 +264,7 @@ struct sim {
     uint64_t n_lines;
     char ring[SIM_RING][SIM_LINE_MAX];
 
-    struct server *server;    /* borrowed */
-    redisContext *redis;      /* borrowed */
+    struct sim_server *server; /* borrowed */
     int64_t leader_until_ms;  /* end of {stint}:leader, by Redis's clock */
     int64_t down_until_ms;    /* Redis is away */
     int64_t stall_until_ms;   /* Redis is slow */
@@ -257,11 +272,17 @@ struct sim {
     struct sim_conn *conns;
     struct sim_store *stores;
     int latency_ms_max;
+    int refusal;              /* until then: which, see sim_refuse.c */
+    int64_t refuse_until_ms;
+    struct sim_moment *moments[4]; /* owned, oldest first: sim_rollback.c */
+    int n_moments;
+    int64_t back_at_ms;       /* when it went back to one last; 0: never */
     int64_t back_ms;          /* by so much its clock has gone back */
 
     struct sim_life *lives;   /* all that were, newest first */
     struct sim_life *workers[SIM_WORKERS_MAX]; /* NULL: none at present */
     int n_workers;
+    int groups;               /* bits: those of the named that are in use */
     int64_t heartbeat_ms;
     int ends_quietly;         /* faults are over */
     int is_leaving;           /* and all were asked to leave */
@@ -309,7 +330,6 @@ _Noreturn void sim_fail(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* sim_redis.c */
-redisContext *sim_redis_open(const struct server *server);
 void sim_redis_begin(struct sim *s); /* empties it for a seed */
 void sim_redis_flush_functions(struct sim *s);
 /* Carries out a call, lets the checks look, serves those who wait. The caller
@@ -324,6 +344,7 @@ redisReply *sim_redis_wait(struct sim *s, int argc, const char *const *argv,
 void sim_redis_forget(struct sim *s, const void *arg); /* who waits no more */
 void sim_redis_forget_all(struct sim *s);
 redisReply *sim_redis_ask(struct sim *s, const char *format, ...);
+void sim_redis_free(struct sim *s, redisReply *reply);
 void sim_redis_fsck(struct sim *s, const char *base, const char *after);
 void sim_redis_end(struct sim *s);
 
@@ -334,6 +355,8 @@ struct sim_store *sim_store_new(struct sim *s, struct sim_life *owner,
 struct store *sim_store_base(struct sim_store *st);
 void sim_store_drop(struct sim_store *st, int64_t again_ms);
 void sim_store_drop_all(struct sim *s);
+/* 1: something of a dead connection, or a slow one, may arrive yet. */
+int sim_store_is_late(const struct sim *s);
 /* What is outstanding fails now; what was sent may still arrive. */
 void sim_store_close(struct sim_store *st);
 void sim_store_end(struct sim *s); /* frees all of the seed */
@@ -388,6 +411,8 @@ void sim_client_begin(struct sim *s);
 struct sim_order *sim_client_order(struct sim *s, enum order_kind kind,
                                    struct sim_task *t, uint64_t *dice);
 void sim_client_push(struct sim_order *o, int64_t at_ms);
+/* Some time from now on it takes tasks again. */
+void sim_client_resume(struct sim *s, struct sim_life *life, uint64_t *dice);
 void sim_client_end(struct sim *s);
 /* A part: that of the last firing. */
 struct sim_task *sim_task_find(struct sim *s, const char *id);
@@ -403,9 +428,9 @@ struct sim_call_view {
     const char *const *argv; /* argv[0] is ARGV[3] */
     const redisReply *reply;
 };
-/* state: HGETALL; ids: HKEYS of :task. Returns 1 if anything changed. */
+/* Returns 1 if anything changed. */
 int sim_check_call(struct sim *s, const struct sim_call_view *c,
-                   const redisReply *state, const redisReply *ids);
+                   const struct sim_look *look);
 void sim_check_run_start(struct sim *s, struct sim_run *r,
                          struct sim_life *life);
 int sim_check_is_settled(const struct sim *s, const struct sim_task *t);
@@ -421,6 +446,45 @@ void sim_check_fate(struct sim *s, const struct sim_call_view *c,
 void sim_check_counters(struct sim *s, const struct sim_call_view *c,
                         const struct sim_task *t);
 int sim_is_held(const struct task_state *st);
+
+/* sim_probe.c; of the memory server only. Before a call is carried out: what if
+ * an error were raised in the middle of it? Leaves all as it was. */
+void sim_probe(struct sim *s, const struct sim_call_view *c, int argc,
+               const char *const *argv, const size_t *len);
+struct sim_probed {
+    unsigned n, n_wrote, n_left; /* errors; behind a write; not mended by a
+                                    repeat of the call and the reaper */
+};
+
+/* sim_refuse.c. kind: -1: drawn. */
+void sim_refuse_begin(struct sim *s, int kind, int64_t for_ms);
+#define SIM_READONLY 0
+/* The error instead of carrying it out; NULL: it is carried out. */
+const char *sim_refuse(const struct sim *s, const char *command,
+                       const char *function);
+
+/* sim_rollback.c; of the memory server only. Keeps what there is now. */
+void sim_rollback_note(struct sim *s);
+void sim_rollback(struct sim *s, int to_newest);
+void sim_rollback_end(struct sim *s);
+
+/* sim_shrink.c: begins the program again, to shrink the seed that failed. */
+_Noreturn void sim_shrink_begin(const struct sim *s);
+/* Runs the seed with these; ends the process with 1 if it fails. */
+typedef void (*sim_try_fn)(void *arg, int faults, int features);
+/* Leaves out what a failure does not need. */
+void sim_shrink(sim_try_fn fn, void *arg, int *faults, int *features);
+
+/* sim_index.c; of the memory server only */
+#define INDEX_FAULT_CAP 300
+/* What does not agree; "": all does. */
+void sim_index_find(struct sim *s, const char *base,
+                    const struct sim_look *look,
+                    char fault[static INDEX_FAULT_CAP]);
+void sim_index_check(struct sim *s, const struct sim_call_view *c,
+                     const struct sim_look *look);
+
+void sim_index_end(struct sim *s, int group, const char *base);
 
 /* sim_words.c */
 void sim_words_check(struct sim *s, const struct sim_call_view *c);

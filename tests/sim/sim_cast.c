@@ -223,8 +223,8 @@ static void cast_end_lines(struct sim *s, const struct sim_task *t)
         r->integer != (is_kept ? t->n_lines : 0))
         sim_fail(s, "%s has %lld runs on record, but had %" PRId64, t->id,
                  r->integer, t->n_lines);
-    freeReplyObject(task);
-    freeReplyObject(r);
+    sim_redis_free(s, task);
+    sim_redis_free(s, r);
 }
 
 void sim_cast_end(struct sim *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What must hold after every call. All records of the group are read again and
  * compared with the last look; sim_record.c judges each that changed. Indexes
- * are left to fsck, which runs behind this. */
+ * are left to sim_index.c and fsck, which run behind this. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,13 +156,12 @@ static struct sim_task *check_known(struct sim *s,
 }
 
 static int check_records(struct sim *s, const struct sim_call_view *c,
-                         const redisReply *state)
+                         const struct sim_look *look)
 {
     size_t len;
+    const char *id, *text;
     int n = 0;
-    for (size_t i = 0; i + 1 < reply_n(state); i += 2) {
-        const char *id = reply_str(state, i, &len);
-        const char *text = reply_str(state, i + 1, &len);
+    for (uint32_t at = 0; sim_look_record(look, &at, &id, &text, &len);) {
         struct sim_task *t = check_known(s, c, id, text, len);
         t->seen = s->n_calls;
         if (strcmp(t->text, text) == 0)
@@ -190,15 +189,14 @@ static int check_is_here(struct sim *s, const struct sim_call_view *c,
 
 /* Nothing that was queued may be gone, unless it had ended. */
 static int check_ids(struct sim *s, const struct sim_call_view *c,
-                     const redisReply *ids)
+                     const struct sim_look *look)
 {
-    size_t len;
+    const char *id;
     int n_here = 0, n_gone = 0;
-    for (size_t i = 0; i < reply_n(ids); i++) {
-        struct sim_task *t = sim_task_find(s, reply_str(ids, i, &len));
+    for (uint32_t at = 0; sim_look_id(look, &at, &id);) {
+        struct sim_task *t = sim_task_find(s, id);
         if (t == NULL || !t->exists || t->pruned)
-            sim_fail(s, "there is a task %s, which nobody queued",
-                     reply_str(ids, i, &len));
+            sim_fail(s, "there is a task %s, which nobody queued", id);
         n_here++;
         if (t->text[0] == '\0')
             t->seen = s->n_calls;
@@ -240,6 +238,8 @@ static void check_trace(struct sim *s, const struct sim_call_view *c)
 {
     char line[SIM_LINE_MAX];
     int n = 0;
+    if (s->is_quiet)
+        return;
     int is_assign = strcmp(c->verb, "assign") == 0;
     line[0] = '\0';
     for (int i = 0; i < c->argc && n < 130; i++)
@@ -264,7 +264,7 @@ static void check_trace(struct sim *s, const struct sim_call_view *c)
 }
 
 int sim_check_call(struct sim *s, const struct sim_call_view *c,
-                   const redisReply *state, const redisReply *ids)
+                   const struct sim_look *look)
 {
     check_trace(s, c);
     if (c->reply->type == REDIS_REPLY_ERROR &&
@@ -276,8 +276,8 @@ int sim_check_call(struct sim *s, const struct sim_call_view *c,
         return 0;
     }
     check_before(s, c);
-    int n = check_records(s, c, state);
-    n += check_ids(s, c, ids);
+    int n = check_records(s, c, look);
+    n += check_ids(s, c, look);
     check_unjudged(s);
     sim_cast_look(s, c);
     sim_family_look(s, c);
@@ -302,13 +302,14 @@ void sim_check_run_start(struct sim *s, struct sim_run *r,
     if (r->start_ms != 0)
         sim_fail(s, "%s runs %s %" PRIu64 " for the second time",
                  life->worker.name, t->id, r->fence);
-    int is_late = r->fate == FATE_GIVEN_BACK && (s->faults & FAULT_LATE);
-    if (r->fate != FATE_NONE && r->fate != FATE_RECOVERED && !is_late)
+    if (r->fate != FATE_NONE && r->fate != FATE_RECOVERED &&
+        r->fate != FATE_FORGOTTEN)
         sim_fail(s, "%s runs %s %" PRIu64 ", which was taken from it",
                  life->worker.name, t->id, r->fence);
     for (struct sim_run *o = s->runs; o != NULL; o = o->next)
         if (o != r && o->task == t && o->start_ms != 0 && o->end_ms == 0 &&
-            o->fate != FATE_RECOVERED && r->fate != FATE_RECOVERED)
+            o->fate != FATE_RECOVERED && r->fate != FATE_RECOVERED &&
+            o->fate != FATE_FORGOTTEN && r->fate != FATE_FORGOTTEN)
             sim_fail(s, "%s runs %s, while it runs at %s", life->worker.name,
                      t->id, o->life->worker.name);
 }

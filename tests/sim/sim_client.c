@@ -12,10 +12,15 @@
 
 static struct sim_task *part_find(struct sim *s, const char *id)
 {
-    struct sim_task *t = s->parts;
-    while (t != NULL && strcmp(t->id, id) != 0)
-        t = t->next_part;
-    return t;
+    struct sim_task *found = NULL;
+    for (struct sim_task *t = s->parts; t != NULL; t = t->next_part) {
+        if (strcmp(t->id, id) != 0)
+            continue;
+        if (!t->pruned)
+            return t;
+        found = found != NULL ? found : t;
+    }
+    return found;
 }
 
 struct sim_task *sim_task_find(struct sim *s, const char *id)
@@ -140,7 +145,7 @@ static void queue_refused(struct sim *s, struct sim_order *o,
         int n = strcmp(word, "NOTFOUND") == 0 && queue_drop_deleted(t);
         is_gone |= n;
         /* Ended and pruned, only its id is kept: then it was there. */
-        if (n == 0 && t->ended == NULL)
+        if (n == 0 && t->ended == NULL && s->back_at_ms == 0)
             sim_fail(s, "queueing %s is refused: %s", t->id,
                      reply_str(reply, i + 3, &len));
     }
@@ -205,8 +210,8 @@ static void queue_send(struct sim *s, struct sim_order *o)
 
 static int client_is_unknown(const struct stint_err *err)
 {
-    return err->code == STINT_UNKNOWN || err->code == STINT_UNREACHABLE ||
-           err->code == STINT_NOSCRIPT;
+    return err->code != STINT_STATE && err->code != STINT_NOT_FOUND &&
+           err->code != STINT_INVALID;
 }
 
 static void client_on_changed(const struct redisReply *reply,
@@ -261,6 +266,15 @@ static void change_send(struct sim *s, struct sim_order *o)
 
 /* ---- Commands for workers ----------------------------------------------- */
 
+void sim_client_resume(struct sim *s, struct sim_life *life, uint64_t *dice)
+{
+    struct sim_order *o = sim_client_order(s, ORDER_COMMAND, NULL, dice);
+    o->verb = "resume";
+    o->life = life;
+    dice = dice != NULL ? dice : &s->random;
+    sim_client_push(o, s->now_ms + dice_between(dice, 0, 9000));
+}
+
 static void client_on_command(const struct redisReply *reply,
                               const struct stint_err *err, void *arg)
 {
@@ -278,15 +292,11 @@ static void client_on_command(const struct redisReply *reply,
         return;
     }
     client_close(o);
-    if (!is_ok)
+    if (!is_ok && !o->again)
         return;
     if (strcmp(o->verb, "disable") == 0) {
         /* Nobody is left so: all has to come to its end. */
-        struct sim_order *back =
-            sim_client_order(s, ORDER_COMMAND, NULL, o->dice);
-        back->verb = "resume";
-        back->life = o->life;
-        sim_client_push(back, s->now_ms + dice_between(o->dice, 0, 9000));
+        sim_client_resume(s, o->life, o->dice);
     } else if (strcmp(o->verb, "resume") != 0) {
         sim_faults_return(s, o->life->slot,
                           s->now_ms + dice_between(o->dice, 500, 20000));

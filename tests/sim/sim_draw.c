@@ -240,7 +240,7 @@ static void draw_on_end(struct sim *s, void *arg)
 /* A third of the tasks of main are for its other part. */
 static int draw_group(struct sim *s)
 {
-    if (sim_chance(s, 300))
+    if (s->groups == 2 || (s->groups == 3 && sim_chance(s, 300)))
         return 1;
     return sim_chance(s, 333) ? SIM_NAMED : 0;
 }
@@ -258,7 +258,8 @@ static void draw_id(struct sim *s, struct sim_task *t)
 void sim_draw_plan(struct sim *s)
 {
     int64_t span_ms = (s->end_ms - s->now_ms) * 2 / 3;
-    int n = (int)sim_between(s, 20, 50);
+    int n = s->is_large ? (int)sim_between(s, 20, 50)
+                        : (int)sim_between(s, 2, 8);
     while (s->n_tasks < n) {
         struct sim_order *o = sim_client_order(s, ORDER_QUEUE, NULL, NULL);
         int group = draw_group(s);

@@ -141,6 +141,8 @@ static uint64_t digest_add(uint64_t digest, const char *text)
 
 void sim_trace(struct sim *s, const char *format, ...)
 {
+    if (s->is_quiet)
+        return;
     char *line = s->ring[s->n_lines++ % SIM_RING];
     int n = snprintf(line, SIM_LINE_MAX, "%4" PRId64 ".%03d  ",
                      s->now_ms / 1000, (int)(s->now_ms % 1000));
@@ -153,37 +155,46 @@ void sim_trace(struct sim *s, const char *format, ...)
         printf("%s\n", line);
 }
 
-_Noreturn void sim_fail(struct sim *s, const char *format, ...)
+static void fail_say(const struct sim *s)
 {
-    va_list ap;
-    fflush(stdout);
     uint64_t from = s->n_lines > SIM_RING ? s->n_lines - SIM_RING : 0;
     for (uint64_t i = from; i < s->n_lines && !s->is_traced; i++)
         fprintf(stderr, "%s\n", s->ring[i % SIM_RING]);
     fprintf(stderr, "\nseed %" PRIu64 ", step %" PRIu64 ", %" PRId64
             ".%03d s, call %u, faults", s->seed, s->n_lines, s->now_ms / 1000,
             (int)(s->now_ms % 1000), s->n_calls);
-#define SIM_FAULT_SAY(name, word, text)                                        \
-    if (s->faults & name)                                                      \
-        fprintf(stderr, " %s", word);
-    SIM_FAULTS(SIM_FAULT_SAY)
-#undef SIM_FAULT_SAY
-    fprintf(stderr, "%s, features", s->faults == 0 ? " none" : "");
-#define SIM_FEATURE_SAY(name, word, text)                                      \
-    if (s->features & name)                                                    \
-        fprintf(stderr, " %s", word);
-    SIM_FEATURES(SIM_FEATURE_SAY)
-#undef SIM_FEATURE_SAY
-    fprintf(stderr, "%s\n  ", s->features == 0 ? " none" : "");
+#define SIM_SAY(name, word, text)                                              \
+    if (set & name)                                                            \
+        n += snprintf(list + n, sizeof(list) - (size_t)n, ",%s", word);
+    char list[400], faults[400];
+    int n = 0, set = s->faults;
+    snprintf(list, sizeof(list), ",none");
+    SIM_FAULTS(SIM_SAY)
+    fprintf(stderr, " %s", list + 1);
+    snprintf(faults, sizeof(faults), "%s", list + 1);
+    n = 0;
+    set = s->features;
+    snprintf(list, sizeof(list), ",none");
+    SIM_FEATURES(SIM_SAY)
+#undef SIM_SAY
+    fprintf(stderr, ", features %s\n  again: tests/sim/run --seed %" PRIu64
+            "%s%s --probes %d --faults %s --features %s --trace\n  ",
+            list + 1, s->seed, s->is_large ? " --large" : "",
+            s->probe_fails ? " --strict" : "", s->probes, faults, list + 1);
+}
+
+_Noreturn void sim_fail(struct sim *s, const char *format, ...)
+{
+    va_list ap;
+    fflush(stdout);
+    if (!s->is_quiet)
+        fail_say(s);
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
-    fprintf(stderr,
-            "\n  again: tests/sim/run --seed %" PRIu64 "%s%s%s%s --trace\n",
-            s->seed, s->fault_list != NULL ? " --faults " : "",
-            s->fault_list != NULL ? s->fault_list : "",
-            s->feature_list != NULL ? " --features " : "",
-            s->feature_list != NULL ? s->feature_list : "");
-    server_stop(s->server);
+    fprintf(stderr, "\n");
+    if (s->is_quiet && s->shrinks)
+        sim_shrink_begin(s);
+    sim_server_close(s->server);
     exit(1);
 }

@@ -104,7 +104,7 @@ static void family_failed(struct sim *s, const struct sim_call_view *c,
     }
     if (!names || strstr(text, "it depends on") == NULL)
         sim_fail(s, "%s is FAILED for a parent, but says: %s", t->id, text);
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 static void family_waits(struct sim *s, const struct sim_call_view *c,
@@ -174,7 +174,7 @@ static void family_end_parents(struct sim *s)
         if (t == NULL || !t->exists || t->rec.waits == 0 || t->ended != NULL)
             sim_fail(s, "all have left, but there is %s", key);
     }
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 /* Whoever has children is there, and has told them if it has ended. */
@@ -193,13 +193,13 @@ static void family_end_children(struct sim *s)
                                          sim_groups[t->group], t->id);
         if (task->type != REDIS_REPLY_STRING || strcmp(task->str, "-") == 0)
             sim_fail(s, "%s was pruned, but there is %s", t->id, key);
-        freeReplyObject(task);
+        sim_redis_free(s, task);
         redisReply *n = sim_redis_ask(s, "ZCOUNT %s 0 0", key);
         if (n->type != REDIS_REPLY_INTEGER || n->integer != 0)
             sim_fail(s, "%s has ended, but not told its children", t->id);
-        freeReplyObject(n);
+        sim_redis_free(s, n);
     }
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 void sim_family_end(struct sim *s)

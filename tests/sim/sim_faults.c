@@ -110,7 +110,8 @@ static void fault_redis(struct sim *s)
     int64_t for_ms = sim_between(s, 1, 3 * s->heartbeat_ms);
     sim_trace(s, "Redis is away for %" PRId64 " ms", for_ms);
     fault_excuse(s, NULL, for_ms);
-    s->down_until_ms = s->now_ms + for_ms;
+    if (s->down_until_ms < s->now_ms + for_ms)
+        s->down_until_ms = s->now_ms + for_ms;
     sim_store_drop_all(s);
     sim_redis_forget_all(s);
 }
@@ -120,7 +121,8 @@ static void fault_stall(struct sim *s)
     int64_t for_ms = sim_between(s, 50, 8000);
     sim_trace(s, "Redis does not answer for %" PRId64 " ms", for_ms);
     fault_excuse(s, NULL, for_ms);
-    s->stall_until_ms = s->now_ms + for_ms;
+    if (s->stall_until_ms < s->now_ms + for_ms)
+        s->stall_until_ms = s->now_ms + for_ms;
 }
 
 static void fault_flush(struct sim *s)
@@ -128,6 +130,39 @@ static void fault_flush(struct sim *s)
     sim_trace(s, "Redis loses the functions");
     fault_excuse(s, NULL, 0);
     sim_redis_flush_functions(s);
+}
+
+static void fault_refuse(struct sim *s)
+{
+    int64_t for_ms = sim_between(s, 1, 2 * s->heartbeat_ms);
+    fault_excuse(s, NULL, for_ms);
+    sim_refuse_begin(s, -1, for_ms);
+}
+
+static void fault_rollback(struct sim *s)
+{
+    fault_redis(s);
+    sim_rollback(s, 0);
+}
+
+/* The old primary refuses to write before it goes. */
+static void fault_failover(struct sim *s)
+{
+    int64_t for_ms = sim_between(s, 1, 500);
+    fault_excuse(s, NULL, for_ms);
+    if (sim_chance(s, 500))
+        sim_refuse_begin(s, SIM_READONLY, for_ms);
+    sim_store_drop_all(s);
+    sim_redis_forget_all(s);
+    sim_rollback(s, 1);
+}
+
+static void fault_note(struct sim *s, void *arg)
+{
+    if (s->ends_quietly)
+        return;
+    sim_rollback_note(s);
+    sim_push(s, s->now_ms + sim_between(s, 10, 900), fault_note, arg);
 }
 
 /* lost, delay and late are drawn where they happen, in sim_store.c. */
@@ -139,6 +174,8 @@ static const struct {
     {FAULT_PAUSE, fault_pause}, {FAULT_LEAVE, fault_leave},
     {FAULT_CLOCK, fault_clock}, {FAULT_REDIS, fault_redis},
     {FAULT_STALL, fault_stall}, {FAULT_FLUSH, fault_flush},
+    {FAULT_REFUSE, fault_refuse}, {FAULT_ROLLBACK, fault_rollback},
+    {FAULT_FAILOVER, fault_failover},
 };
 #define FAULT_FNS (sizeof(fault_fns) / sizeof(*fault_fns))
 
@@ -185,9 +222,24 @@ static int end_is_quiet(struct sim *s)
             s, "EXISTS {stint:%s}:messages {stint:%s}:endings", sim_groups[i],
             sim_groups[i]);
         n += r->type == REDIS_REPLY_INTEGER ? r->integer : 1;
-        freeReplyObject(r);
+        sim_redis_free(s, r);
     }
     return n == 0;
+}
+
+/* Whoever was dead has been missed, and recovered; who lives is there. */
+static int end_dead_are_missed(const struct sim *s)
+{
+    for (int i = 0; i < s->n_workers; i++)
+        if (s->workers[i] != NULL &&
+            (!s->workers[i]->worker.connected ||
+             s->workers[i]->paused_until_ms > s->now_ms))
+            return 0;
+    for (const struct sim_life *l = s->lives; l != NULL; l = l->next)
+        for (int g = 0; g < SIM_GROUPS && l->dead; g++)
+            if (l->lease_ms[g] != 0)
+                return 0;
+    return 1;
 }
 
 /* Have all tasks come to where they may stay? */
@@ -198,11 +250,17 @@ static void end_on_look(struct sim *s, void *arg)
     for (int i = 0; i < s->n_tasks && open == NULL; i++)
         if (!sim_check_is_settled(s, &s->tasks[i]))
             open = &s->tasks[i];
-    /* Whoever was dead has been missed and recovered by then. */
-    int64_t tail_ms = s->faults != 0 ? 7 * s->heartbeat_ms + s->back_ms : 0;
-    if (s->faults & FAULT_LATE)
-        tail_ms += 25000;
-    if (open == NULL && s->now_ms >= s->end_ms + tail_ms &&
+    /* All have heard that Redis is well again. */
+    int64_t well_ms = s->end_ms;
+    if (well_ms < s->stall_until_ms)
+        well_ms = s->stall_until_ms;
+    if (well_ms < s->down_until_ms)
+        well_ms = s->down_until_ms;
+    if (well_ms < s->refuse_until_ms)
+        well_ms = s->refuse_until_ms;
+    if (s->faults != 0)
+        well_ms += 2 * s->heartbeat_ms + 1000;
+    if (open == NULL && s->now_ms >= well_ms && end_dead_are_missed(s) && !sim_store_is_late(s) &&
         end_is_quiet(s)) {
         end_leave(s);
         return;
@@ -230,5 +288,7 @@ void sim_faults_plan(struct sim *s)
     for (size_t i = 0; i < FAULT_FNS; i++)
         if (s->faults & fault_fns[i].fault)
             fault_on_time(s, (void *)(intptr_t)i);
+    if (s->faults & (FAULT_ROLLBACK | FAULT_FAILOVER))
+        fault_note(s, NULL);
     sim_push(s, s->end_ms, end_on_quiet, NULL);
 }

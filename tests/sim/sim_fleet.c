@@ -18,6 +18,8 @@ static void fleet_accepted(struct sim *s, const struct sim_call_view *c)
         const char *word = reply_str(c->reply, (size_t)i, &len);
         if (life == NULL || strcmp(word, "OK") != 0)
             continue;
+        if (s->from_dead && strcmp(c->argv[0], "disable") == 0)
+            sim_client_resume(s, life, NULL); /* its client knows not of it */
         for (int v = 0; v < 4; v++)
             if (strcmp(verbs[v], c->argv[0]) == 0 &&
                 life->n_commands < SIM_COMMANDS_MAX)

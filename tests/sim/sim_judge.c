@@ -169,7 +169,7 @@ void sim_check_empty(struct sim *s, const char *pattern)
     redisReply *r = sim_redis_ask(s, "KEYS %s", pattern);
     if (r->type != REDIS_REPLY_ARRAY || r->elements > 0)
         sim_fail(s, "all have left, but there is %s", r->element[0]->str);
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 static void check_ended_counts(struct sim *s, int group)
@@ -181,7 +181,7 @@ static void check_ended_counts(struct sim *s, int group)
         redisReply *r = sim_redis_ask(s, "HGET {stint:%s}:ended %s",
                                       sim_groups[group], words[i]);
         int is = r->type == REDIS_REPLY_STRING ? atoi(r->str) : 0;
-        freeReplyObject(r);
+        sim_redis_free(s, r);
         if (is != n)
             sim_fail(s, "%d tasks of %s were %s, but the count says %d", n,
                      sim_groups[group], words[i], is);
@@ -197,7 +197,7 @@ static void check_output(struct sim *s, int group)
         if (strstr(r->element[i]->str, "so far") != NULL)
             sim_fail(s, "all have left, but of %s there is %s",
                      r->element[i - 1]->str, r->element[i]->str);
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 /* All workers have left. */
@@ -206,7 +206,10 @@ void sim_check_end(struct sim *s)
     char base[64];
     for (int i = 0; i < SIM_GROUPS; i++) {
         snprintf(base, sizeof(base), "{stint:%s}", sim_groups[i]);
-        sim_redis_fsck(s, base, "all have left");
+        sim_index_end(s, i, base);
+        /* It is slow, and agrees: in one seed of eight, or when asked. */
+        if (s->server->m == NULL || s->fsck_every == 1 || s->seed % 8 == 0)
+            sim_redis_fsck(s, base, "all have left");
         check_ended_counts(s, i);
         check_output(s, i);
     }

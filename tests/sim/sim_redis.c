@@ -1,50 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A real redis-server carries out the calls, one after the other, each with
- * the simulated time in the place where the product says "Redis's own clock".
- * What would block or expire there by the real clock is done here: BZPOPMIN,
- * and the life of {stint}:leader. */
+/* Calls are carried out one after the other, each with the simulated time in
+ * the place where the product says "Redis's own clock". What would block or
+ * expire there by the real clock is done here: BZPOPMIN, and the life of
+ * {stint}:leader. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
-#include "lua_scripts.h"
 #include "sim.h"
 
 #define ARGS_MAX    4096
 #define WAITERS_MAX 128
-
-/* Pops for each who waits, in order, from the first of its keys that has
- * something. KEYS: all their keys; ARGV: whose each is. */
-static const char pop_text[] =
-    "local out, served, empty = {}, {}, {}\n"
-    "for i, key in ipairs(KEYS) do\n"
-    "  if not served[ARGV[i]] and not empty[key] then\n"
-    "    local m = redis.call('ZPOPMIN', key)\n"
-    "    if m[1] then\n"
-    "      served[ARGV[i]] = true\n"
-    "      out[#out + 1] = {key, m[1], m[2], ARGV[i]}\n"
-    "    else\n"
-    "      empty[key] = true\n"
-    "    end\n"
-    "  end\n"
-    "end\n"
-    "return out\n";
-
-/* fsck takes a step a call; these are all its steps in one. */
-static const char fsck_head[] = "local function step(KEYS, ARGV)\n";
-static const char fsck_tail[] =
-    "\nend\n"
-    "local key, cursor, faults = '1', '0', {}\n"
-    "repeat\n"
-    "  local r = step(KEYS, {ARGV[1], ARGV[2], key, cursor, '1000'})\n"
-    "  key, cursor = r[2], r[3]\n"
-    "  for i = 5, #r do faults[#faults + 1] = r[i] end\n"
-    "until key == '0'\n"
-    "return faults\n";
-
-static char pop_sha[41], fsck_sha[41];
 
 struct sim_waiter {
     struct sim_waiter *next;
@@ -54,84 +22,28 @@ struct sim_waiter {
     void *arg;
 };
 
-/* ---- The connection ----------------------------------------------------- */
-
-static redisReply *redis_get(struct sim *s)
-{
-    void *reply = NULL;
-    if (redisGetReply(s->redis, &reply) != REDIS_OK)
-        sim_fail(s, "the simulator lost its Redis: %s", s->redis->errstr);
-    return reply;
-}
-
 redisReply *sim_redis_ask(struct sim *s, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    redisReply *r = redisvCommand(s->redis, format, ap);
+    redisReply *r = sim_server_ask(s->server, format, ap);
     va_end(ap);
-    check(r != NULL);
     return r;
 }
 
-static void redis_load(redisContext *c, const char *text, size_t len,
-                       char sha[static 41])
+void sim_redis_free(struct sim *s, redisReply *reply)
 {
-    redisReply *r = redisCommand(c, "SCRIPT LOAD %b", text, len);
-    check(r != NULL && r->type == REDIS_REPLY_STRING);
-    snprintf(sha, 41, "%s", r->str);
-    freeReplyObject(r);
-}
-
-static void redis_load_fsck(redisContext *c)
-{
-    size_t i = 0;
-    while (i < lua_scripts_n && strcmp(lua_scripts[i].name, "fsck") != 0)
-        i++;
-    check(i < lua_scripts_n);
-    size_t cap = lua_scripts[i].len + sizeof(fsck_head) + sizeof(fsck_tail);
-    char *text = malloc(cap);
-    check(text != NULL);
-    int n = snprintf(text, cap, "%s%.*s%s", fsck_head, (int)lua_scripts[i].len,
-                     lua_scripts[i].text, fsck_tail);
-    check(n > 0 && (size_t)n < cap);
-    redis_load(c, text, (size_t)n, fsck_sha);
-    free(text);
-}
-
-redisContext *sim_redis_open(const struct server *server)
-{
-    redisContext *c = redisConnectUnix(server->url + strlen("unix://"));
-    check(c != NULL && c->err == 0);
-    freeReplyObject(redisCommand(c, "CONFIG SET appendonly no"));
-    redis_load(c, pop_text, sizeof(pop_text) - 1, pop_sha);
-    redis_load_fsck(c);
-    return c;
-}
-
-static void redis_do(struct sim *s, const char *command)
-{
-    redisReply *r = sim_redis_ask(s, command);
-    check(r->type != REDIS_REPLY_ERROR);
-    freeReplyObject(r);
+    sim_server_free(s->server, reply);
 }
 
 void sim_redis_begin(struct sim *s)
 {
-    redis_do(s, "FLUSHALL");
-    redis_do(s, "SET {stint:main}:parts 2"); /* SIM_PARTS */
-    redis_do(s, "SET {stint:main~1}:parts 2");
-    redis_do(s, "HSET {stint}:parts main 2");
-    redisReply *r = sim_redis_ask(s, "FUNCTION LOAD REPLACE %b", lua_library,
-                                  lua_library_len);
-    if (r->type == REDIS_REPLY_ERROR)
-        sim_fail(s, "the library: %s", r->str);
-    freeReplyObject(r);
+    sim_server_begin(s->server, sim_redis_ms(s));
 }
 
 void sim_redis_flush_functions(struct sim *s)
 {
-    redis_do(s, "FUNCTION FLUSH");
+    sim_redis_free(s, sim_redis_ask(s, "FUNCTION FLUSH"));
 }
 
 /* ---- Those who wait ----------------------------------------------------- */
@@ -162,61 +74,49 @@ void sim_redis_forget_all(struct sim *s)
         sim_redis_forget(s, s->waiters->arg);
 }
 
-/* Puts the command on the wire, if anybody waits. */
-static int pop_append(struct sim *s)
-{
-    static const char *argv[ARGS_MAX];
-    static char who[WAITERS_MAX][4];
-    char n_text[16];
-    int n = 0, i = 0;
-    for (struct sim_waiter *w = s->waiters; w != NULL; w = w->next)
-        n += w->argc;
-    if (n == 0)
-        return 0;
-    check(2 * n + 3 <= ARGS_MAX);
-    argv[0] = "EVALSHA";
-    argv[1] = pop_sha;
-    snprintf(n_text, sizeof(n_text), "%d", n);
-    argv[2] = n_text;
-    n = 3;
-    for (struct sim_waiter *w = s->waiters; w != NULL; w = w->next)
-        for (int k = 0; k < w->argc; k++)
-            argv[n++] = w->keys[k];
-    for (struct sim_waiter *w = s->waiters; w != NULL; w = w->next, i++) {
-        check(i < WAITERS_MAX);
-        snprintf(who[i], sizeof(who[i]), "%d", i);
-        for (int k = 0; k < w->argc; k++)
-            argv[n++] = who[i];
-    }
-    check(redisAppendCommandArgv(s->redis, n, argv, NULL) == REDIS_OK);
-    return 1;
-}
-
-/* Hands out what was popped. A callback may wait again. */
-static void pop_serve(struct sim *s, redisReply *reply)
+/* Pops for each who waits, in order, from the first of its keys that has
+ * something; then hands out what was popped. A callback may wait again. */
+static void pop_serve(struct sim *s)
 {
     struct sim_waiter *served[WAITERS_MAX];
     redisReply *got[WAITERS_MAX];
-    int n = (int)reply->elements;
-    if (reply->type != REDIS_REPLY_ARRAY)
-        sim_fail(s, "the simulator's pop: %s", reply->str);
-    check(n <= WAITERS_MAX);
-    for (int i = 0; i < n; i++) {
-        got[i] = reply->element[i];
-        reply->element[i] = NULL;
-        served[i] = s->waiters;
-        for (long at = strtol(got[i]->element[3]->str, NULL, 10); at > 0; at--)
-            served[i] = served[i]->next;
-        freeReplyObject(got[i]->element[3]);
-        got[i]->elements = 3; /* as BZPOPMIN says it */
+    int n = 0;
+    if (s->waiters == NULL || !sim_server_has_pushed(s->server))
+        return;
+    for (struct sim_waiter *w = s->waiters; w != NULL; w = w->next) {
+        redisReply *r = sim_server_pop(s->server, w->argc,
+                                       (const char *const *)w->keys);
+        if (r->type == REDIS_REPLY_ERROR)
+            sim_fail(s, "the simulator's pop: %s", r->str);
+        if (r->type == REDIS_REPLY_NIL) {
+            sim_redis_free(s, r);
+            continue;
+        }
+        check(n < WAITERS_MAX);
+        served[n] = w;
+        got[n++] = r;
     }
-    freeReplyObject(reply);
     for (int i = 0; i < n; i++) {
         sim_popped_fn fn = served[i]->fn;
         void *arg = served[i]->arg;
         sim_redis_forget(s, arg);
         fn(s, arg, got[i]);
     }
+}
+
+/* Who comes asks, whether or not something came since. */
+static void pop_ask(struct sim *s, struct sim_waiter *w)
+{
+    redisReply *r = sim_server_pop(s->server, w->argc,
+                                   (const char *const *)w->keys);
+    if (r->type != REDIS_REPLY_ARRAY) {
+        sim_redis_free(s, r);
+        return;
+    }
+    sim_popped_fn fn = w->fn;
+    void *arg = w->arg;
+    sim_redis_forget(s, arg);
+    fn(s, arg, r);
 }
 
 redisReply *sim_redis_wait(struct sim *s, int argc, const char *const *argv,
@@ -237,8 +137,7 @@ redisReply *sim_redis_wait(struct sim *s, int argc, const char *const *argv,
     while (*at != NULL)
         at = &(*at)->next;
     *at = w;
-    check(pop_append(s));
-    pop_serve(s, redis_get(s));
+    pop_ask(s, w);
     return NULL;
 }
 
@@ -246,15 +145,15 @@ redisReply *sim_redis_wait(struct sim *s, int argc, const char *const *argv,
 
 void sim_redis_fsck(struct sim *s, const char *base, const char *after)
 {
-    redisReply *r = sim_redis_ask(s, "EVALSHA %s 1 %s %s %lld", fsck_sha,
-                                  base, SCRIPT_PROTOCOL,
-                                  (long long)sim_redis_ms(s));
+    redisReply *r = sim_server_fsck(s->server, base, sim_redis_ms(s));
+    if (r == NULL)
+        return;
     if (r->type != REDIS_REPLY_ARRAY)
         sim_fail(s, "fsck after %s: %s", after, r->str);
     if (r->elements > 0)
         sim_fail(s, "fsck after %s: %s%s", after, r->element[0]->str,
                  r->elements > 1 ? " (and more)" : "");
-    freeReplyObject(r);
+    sim_redis_free(s, r);
 }
 
 static int redis_group(const char *key)
@@ -291,8 +190,8 @@ static void again_on_time(struct sim *s, void *arg)
     const struct sim_again *a = arg;
     if (s->is_leaving)
         return;
-    freeReplyObject(sim_redis_call(s, "again", AGAIN_ARGS,
-                                   (const char *const *)a->argv, a->len));
+    sim_redis_free(s, sim_redis_call(s, "again", AGAIN_ARGS,
+                                     (const char *const *)a->argv, a->len));
 }
 
 /* A message: who delivered it did not hear so, and another has asked
@@ -346,40 +245,34 @@ static redisReply *redis_rules(struct sim *s, const char *who, int argc,
     memcpy(lens, len, (size_t)argc * sizeof(*lens));
     argv[5] = time_text;
     lens[5] = strlen(time_text);
-    int is_over = s->leader_until_ms != 0 &&
-                  s->leader_until_ms <= sim_redis_ms(s);
-    if (is_over)
-        redisAppendCommand(s->redis, "DEL {stint}:leader");
-    redisAppendCommandArgv(s->redis, argc, argv, lens);
-    if (is_fleet)
-        redisAppendCommand(s->redis, "PERSIST {stint}:leader");
-    if (c.group >= 0) {
-        redisAppendCommand(s->redis, "HGETALL %s:state", c.key);
-        redisAppendCommand(s->redis, "HKEYS %s:task", c.key);
-    }
-    int pops = pop_append(s);
-    if (is_over) {
-        freeReplyObject(redis_get(s));
+    sim_server_set_now(s->server, sim_redis_ms(s));
+    if (s->leader_until_ms != 0 && s->leader_until_ms <= sim_redis_ms(s)) {
+        sim_redis_free(s, sim_redis_ask(s, "DEL {stint}:leader"));
         s->leader_until_ms = 0;
     }
-    redisReply *reply = redis_get(s);
+    if (s->probes > 0 && dice_chance(&s->probe_dice, s->probes))
+        sim_probe(s, &c, argc, argv, lens);
+    redisReply *reply = sim_server_call(s->server, argc, argv, lens);
     c.reply = reply;
+    if (reply->type == REDIS_REPLY_ERROR && s->server->m != NULL &&
+        s->server->m->script.n_writes > 0)
+        sim_fail(s, "%s was refused, but wrote: %s", c.verb, reply->str);
     if (is_fleet) {
-        freeReplyObject(redis_get(s));
+        sim_server_keep_leader(s->server);
         redis_leader(s, &c);
     }
-    redisReply *state = c.group >= 0 ? redis_get(s) : NULL;
-    redisReply *ids = c.group >= 0 ? redis_get(s) : NULL;
-    redisReply *popped = pops ? redis_get(s) : NULL;
     s->n_calls++;
-    if (sim_check_call(s, &c, state, ids) &&
-        ++s->n_changes % (unsigned)s->fsck_every == 0)
+    struct sim_look look = {0};
+    if (c.group >= 0)
+        sim_look_open(&look, s->server, c.key);
+    int changed = sim_check_call(s, &c, &look);
+    if (changed && s->server->m != NULL)
+        sim_index_check(s, &c, &look);
+    sim_look_close(&look);
+    if (changed && ++s->n_changes % (unsigned)s->fsck_every == 0)
         sim_redis_fsck(s, c.key, c.verb);
-    freeReplyObject(state);
-    freeReplyObject(ids);
     again_draw(s, &c, argc, argv, lens);
-    if (popped != NULL)
-        pop_serve(s, popped);
+    pop_serve(s);
     return reply;
 }
 
@@ -389,9 +282,15 @@ redisReply *sim_redis_call(struct sim *s, const char *who, int argc,
     const char *copy[ARGS_MAX];
     check(argc < ARGS_MAX);
     memcpy(copy, argv, (size_t)argc * sizeof(*copy));
+    const char *refusal =
+        sim_refuse(s, argv[0], argc > 1 ? argv[1] : "");
+    if (refusal != NULL) {
+        sim_trace(s, "%s: %s is refused: %.20s", who,
+                  argc > 1 ? argv[1] : argv[0], refusal);
+        return sim_server_error(s->server, refusal);
+    }
     if (argc >= 6 && strcmp(argv[0], "FCALL") == 0)
         return redis_rules(s, who, argc, copy, len);
     sim_trace(s, "%s: %s", who, argv[0]);
-    redisAppendCommandArgv(s->redis, argc, copy, len);
-    return redis_get(s);
+    return sim_server_call(s->server, argc, copy, len);
 }

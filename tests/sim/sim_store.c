@@ -107,7 +107,7 @@ static void call_free(struct sim_call *c)
     if (c->state == CALL_BLOCKED)
         sim_redis_forget(c->conn->sim, c);
     if (c->reply != NULL)
-        freeReplyObject(c->reply);
+        sim_redis_free(c->conn->sim, c->reply);
     free(c->argv);
     free(c);
 }
@@ -216,7 +216,7 @@ static void conn_done(struct sim_conn *conn, struct sim_call *c,
     c->state = CALL_DONE;
     c->reply = reply;
     if (c->loses_reply) {
-        freeReplyObject(reply);
+        sim_redis_free(s, reply);
         c->reply = NULL;
         c->failed = STINT_UNKNOWN;
     }
@@ -255,10 +255,7 @@ static void conn_on_timeout(struct sim *s, void *arg)
     if (s->now_ms < c->sent_ms + wait_ms)
         return; /* not this one */
     sim_redis_forget(s, c);
-    redisReply *nil = calloc(1, sizeof(*nil));
-    check(nil != NULL);
-    nil->type = REDIS_REPLY_NIL;
-    conn_done(conn, c, nil);
+    conn_done(conn, c, sim_server_nil(s->server));
 }
 
 static void conn_carry_out(struct sim_conn *conn, struct sim_call *c)
@@ -270,6 +267,12 @@ static void conn_carry_out(struct sim_conn *conn, struct sim_call *c)
         c->loses_reply = 0;
         conn_done(conn, c, NULL);
     } else if (strcmp(c->argv[0], "BZPOPMIN") == 0) {
+        if (conn->store == NULL && !(s->faults & FAULT_GHOST)) {
+            /* Behind the call Redis reads that the connection is closed. */
+            conn_unlink(conn, c);
+            call_free(c);
+            return;
+        }
         int64_t wait_ms = 1000 * strtoll(c->argv[c->argc - 1], NULL, 10);
         c->state = CALL_BLOCKED;
         sim_push(s, s->now_ms + wait_ms, conn_on_timeout, conn);
@@ -366,6 +369,18 @@ void sim_store_drop_all(struct sim *s)
 {
     for (struct sim_store *st = s->stores; st != NULL; st = st->next)
         sim_store_drop(st, sim_between(s, 1, 50));
+}
+
+int sim_store_is_late(const struct sim *s)
+{
+    for (const struct sim_conn *conn = s->conns; conn; conn = conn->next)
+        if (conn->store == NULL && conn->n_late > 0 && conn->first != NULL)
+            return 1;
+        else if (conn->store != NULL && conn->first != NULL &&
+                 (conn->arrive_ms > s->now_ms + 50 ||
+                  conn->reply_ms > s->now_ms + 50))
+            return 1;
+    return 0;
 }
 
 /* The product's own way to drop one (exchange.c). */

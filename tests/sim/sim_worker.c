@@ -115,6 +115,8 @@ static void worker_configure(struct sim_life *life)
         int weight = is_first ? 1 : (int)sim_random(s, 3);
         if (i == SIM_NAMED - 1 && c->n_groups == 0)
             weight = 1;
+        if (s->groups != 3)
+            weight = s->groups >> i & 1;
         while (weight-- > 0)
             check(config_add_group(c, sim_groups[i], &err) == 0);
     }
@@ -169,7 +171,7 @@ static void worker_on_ready(const struct redisReply *reply,
     if (life->dead)
         return;
     if (reply == NULL) {
-        sim_store_drop(life->store, 0);
+        sim_store_drop(life->store, 100);
         return;
     }
     worker_on_connected(&life->worker, 1);
