@@ -1055,7 +1055,7 @@ static void on_a_loop_too(void **state)
         if (!is_for_loops(&scenarios[i]))
             continue;
         const char *expected = scenario_seen(&scenarios[i], &w);
-        wanting(&scenarios[i], &w, 40, expected);
+        wanting(&scenarios[i], &w, 12, expected);
         w.lasts = 1;
         wanting(&scenarios[i], &w, 1, expected);
     }
