@@ -142,7 +142,10 @@ int stint_worker_register(stint_worker *sw, const char *name,
 void stint_worker_stop(stint_worker *sw)
 {
     int saved = errno;
-    ssize_t n = write(sw->stop_fd[1], "x", 1);
+    ssize_t n;
+    do {
+        n = write(sw->stop_fd[1], "x", 1);
+    } while (n < 0 && errno == EINTR);
     (void)n; /* a full pipe has said it already */
     errno = saved;
 }

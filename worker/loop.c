@@ -319,7 +319,8 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
                          loop_on_stop, sw);
     if (sw->timer == NULL || sw->end == NULL || sw->stop == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
-    event_add(sw->stop, NULL);
+    if (event_add(sw->stop, NULL) < 0) /* it would not hear SIGTERM */
+        return err_errno(err, "cannot wait for the word to stop");
     w->started_wall_ms = clock_wall_ms();
     w->clock = clock_mono_ms;
     w->clock_us = clock_mono_us;

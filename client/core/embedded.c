@@ -37,9 +37,9 @@ struct embedded {
     char url[600];
 };
 
-/* NOMEM: it could not be asked. */
+/* NOMEM, UNKNOWN (errno): it could not be asked. */
 enum answer {
-    ANSWER_NOMEM, ANSWER_NONE, ANSWER_SILENT, ANSWER_LOADING, ANSWER_PONG
+    ANSWER_NOMEM, ANSWER_UNKNOWN, ANSWER_NONE, ANSWER_SILENT, ANSWER_LOADING, ANSWER_PONG
 };
 
 static const char conf_text[] =
@@ -175,7 +175,9 @@ static enum answer embedded_ask(const struct embedded *e, const char *command,
 {
     const struct timeval second = {1, 0};
     redisContext *c = redisConnectUnixWithTimeout(e->socket, second);
-    enum answer answer = ANSWER_NONE;
+    int why = errno;
+    int is_none = why == ENOENT || why == ENOTDIR || why == ECONNREFUSED;
+    enum answer answer = is_none ? ANSWER_NONE : ANSWER_UNKNOWN;
 
     *pid = 0;
     if (c && !c->err) {
@@ -194,6 +196,7 @@ static enum answer embedded_ask(const struct embedded *e, const char *command,
         answer = ANSWER_NOMEM;
     if (c)
         redisFree(c);
+    errno = why;
     return answer;
 }
 
@@ -421,7 +424,11 @@ int stint_embedded_status(struct stint_embedded_status *st,
     snprintf(st->dir, sizeof(st->dir), "%s", e.dir);
     snprintf(st->url, sizeof(st->url), "%s", e.url);
     enum answer answer = embedded_ask(&e, "PING", &st->pid);
+    if (answer == ANSWER_SILENT) /* the connection may have been lost */
+        answer = embedded_ask(&e, "PING", &st->pid);
     st->running = answer >= ANSWER_LOADING;
+    if (answer == ANSWER_UNKNOWN)
+        return err_errno(err, "cannot ask the embedded Redis");
     return answer == ANSWER_NOMEM ? err_set(err, STINT_NOMEM, "out of memory")
                                   : 0;
 }

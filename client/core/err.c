@@ -88,6 +88,8 @@ int err_from_reply(struct stint_err *err, const char *text, size_t len)
         text += word + 1; /* our own words: the sentence behind is enough */
         n -= (int)word + 1;
     }
+    if (n == 0 || *text == '\0')
+        return err_set(err, code, "an error without words");
     return err_set(err, code, "%.*s", n, text);
 }
 

@@ -227,7 +227,8 @@ static int async_send(struct store_async *s, int argc, const char *const *argv,
         return -1;
     s->queued += sdslen(s->c->obuf) - before;
     calls_push(&s->calls, &call);
-    event_add(s->writable, NULL);
+    if (event_add(s->writable, NULL)) /* written without waiting, then */
+        event_active(s->writable, EV_WRITE, 0);
     return 0;
 }
 
@@ -362,8 +363,10 @@ static void async_connected(struct store_async *s)
     }
     s->state = ASYNC_HELLO;
     s->step = HELLO_AUTH;
-    event_add(s->readable, NULL);
-    async_hello_next(s);
+    if (event_add(s->readable, NULL))
+        async_drop_text(s, STINT_UNREACHABLE, "cannot wait for replies");
+    else
+        async_hello_next(s);
 }
 
 static void async_write(struct store_async *s)
@@ -376,8 +379,8 @@ static void async_write(struct store_async *s)
     net_sigpipe_release(&hold);
     if (rc != REDIS_OK)
         async_drop_text(s, STINT_UNREACHABLE, s->c->errstr);
-    else if (!done)
-        event_add(s->writable, NULL);
+    else if (!done && event_add(s->writable, NULL))
+        async_drop_text(s, STINT_UNREACHABLE, "cannot wait to write");
 }
 
 static void async_on_writable(evutil_socket_t fd, short what, void *arg)

@@ -209,18 +209,28 @@ static bool name_is_valid(const char *name)
     return n > 0 && n <= ZONE_NAME_LEN && !name[n] && *name != '/';
 }
 
+static int path_open(int dir_fd, const char *path, int flags)
+{
+    int fd;
+    do {
+        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | flags);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 /* -1 with errno: no such file. */
 static int name_open(const char *name)
 {
     const char *dir = getenv("TZDIR");
     if (dir == NULL || !*dir)
         dir = "/usr/share/zoneinfo";
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir_fd = path_open(AT_FDCWD, dir, O_DIRECTORY);
     if (dir_fd < 0) {
-        errno = ENODEV; /* tells no database from no zone */
+        if (errno == ENOENT || errno == ENOTDIR)
+            errno = ENODEV; /* tells no database from no zone */
         return -1;
     }
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = path_open(dir_fd, name, O_NONBLOCK);
     int saved = errno;
     close(dir_fd);
     errno = saved;
@@ -254,7 +264,12 @@ static unsigned char *file_read(int fd, size_t *bytes, struct stint_err *err)
         ssize_t n = read(fd, p + *bytes, size - *bytes);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (n < 0) {
+            err_errno(err, "read");
+            free(p);
+            return NULL;
+        }
+        if (n == 0)
             break; /* a file that shrank fails when it is decoded */
         *bytes += (size_t)n;
     }

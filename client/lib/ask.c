@@ -60,11 +60,16 @@ const char *info_find(const char *text, const char *name)
     return NULL;
 }
 
+int64_t info_add(int64_t n, int64_t more)
+{
+    return more < 0 || more > INFO_COUNT_MAX - n ? INFO_COUNT_MAX : n + more;
+}
+
 int64_t info_count(const char *text, const char *name)
 {
     int64_t n = 0;
     while ((text = info_find(text, name)) != NULL)
-        n += strtoll(text, NULL, 10);
+        n = info_add(n, strtoll(text, NULL, 10));
     return n;
 }
 

@@ -29,7 +29,7 @@ static int forget_send(struct stint *s, const struct args *a, int64_t *moved,
     if (answer.reply == NULL)
         return err_set(err, answer.err.code, "%s", answer.err.text);
     if (answer.reply->type == REDIS_REPLY_ERROR) {
-        err_set(err, STINT_REDIS, "%.150s", answer.reply->str);
+        err_from_reply(err, answer.reply->str, answer.reply->len);
         client_reply_free(answer.reply);
         return -1;
     }

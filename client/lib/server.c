@@ -10,8 +10,10 @@
 #include <time.h>
 
 #include "ask.h"
+#include "err.h"
 
 #define TIME_TRIES 9
+#define DATE_S_MAX INT64_C(253402300799) /* the end of the year 9999 */
 
 /* ---- INFO ---------------------------------------------------------------- */
 
@@ -20,7 +22,8 @@ static int64_t info_us(const char *text, const char *name)
     double s = 0;
     while ((text = info_find(text, name)) != NULL)
         s += strtod(text, NULL);
-    return (int64_t)(s * 1e6);
+    return s >= 0 && s < (double)INFO_COUNT_MAX / 1e6 ? (int64_t)(s * 1e6)
+                                                 : INFO_COUNT_MAX;
 }
 
 static int is_script(const char *name, size_t len)
@@ -44,9 +47,9 @@ static void info_commands(const char *text, struct stint_server_usage *u)
             continue;
         int64_t n = strtoll(at + len + sizeof(calls) - 1, NULL, 10);
         if (is_script(at, len))
-            u->script_calls += n;
+            u->script_calls = info_add(u->script_calls, n);
         if (len != 4 || memcmp(at, "info", 4) != 0)
-            u->commands += n;
+            u->commands = info_add(u->commands, n);
     }
 }
 
@@ -87,8 +90,12 @@ static int time_look(struct stint *s, struct stint_server_usage *u,
         int64_t took_us = date_us() - from_us;
         if (r == NULL)
             return -1;
-        int64_t redis_us = reply_i64(r, 0) * 1000000 + reply_i64(r, 1);
+        int64_t redis_s = reply_i64(r, 0), part_us = reply_i64(r, 1);
         client_reply_free(r);
+        if (redis_s < 0 || redis_s > DATE_S_MAX || part_us < 0 ||
+            part_us >= 1000000)
+            return err_set(err, STINT_PROTOCOL, "TIME: no date");
+        int64_t redis_us = redis_s * 1000000 + part_us;
         if (took_us < 0 || took_us >= best_us)
             continue; /* below 0: the date was set meanwhile */
         best_us = took_us;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <event2/event.h>
 #include <hiredis/hiredis.h>
 
 #include <stint/stint.h>
@@ -734,6 +735,9 @@ static void answers(stint *s)
     const char *ids[] = {"base", "nothing"};
     struct stint_err err = {0};
     unsigned char there[2];
+    if (stint_ids_exist(s, "main", ids, 2, there, &err))
+        print_error("no answer: %d %s\n", (int)err.code, err.text);
+    assert_int_equal(err.code, STINT_OK);
     assert_int_equal(stint_ids_exist(s, "main", ids, 2, there, &err), 0);
     assert_int_equal(there[0], 1);
     assert_int_equal(there[1], 0);
@@ -757,6 +761,14 @@ static int is_honest(enum scarce what, const struct stint_err *err)
 {
     if (what == SCARCE_SOCKETS)
         return err->code == STINT_UNREACHABLE;
+    if (what == SCARCE_CALLS && err->code == STINT_SYSTEM)
+        return err->text[0] != '\0';
+    /* A field whose zone cannot be read is refused, with the reason. */
+    if (what == SCARCE_CALLS && err->code == STINT_INVALID)
+        return strstr(err->text, "timezone: time zone ") != NULL &&
+               (strstr(err->text, ": open: ") != NULL ||
+                strstr(err->text, ": fstat: ") != NULL ||
+                strstr(err->text, ": read: ") != NULL);
     return err->code == STINT_NOMEM || err->code == STINT_UNKNOWN ||
            err->code == STINT_UNREACHABLE;
 }
@@ -774,31 +786,116 @@ static void trial_again(struct trial *t, const struct scenario *c)
     assert_true(fine);
 }
 
+/* ---- On an event loop --------------------------------------------------- */
+
+/* A call through the asynchronous stores. */
+struct aside {
+    struct trial *t;
+    const struct scenario *c;
+    int rc, is_done;
+    struct stint_err err;
+};
+
+static int aside_work(stint *s, void *arg, struct stint_err *err)
+{
+    struct aside *a = arg;
+    stint *blocking = a->t->s;
+    a->t->s = s;
+    int rc = a->c->act(a->t, err);
+    a->t->s = blocking;
+    return rc;
+}
+
+static void aside_done(int rc, const struct stint_err *err, void *arg)
+{
+    struct aside *a = arg;
+    a->rc = rc;
+    a->err = *err;
+    a->is_done++;
+}
+
+static int act_aside(struct trial *t, const struct scenario *c,
+                     struct stint_err *err)
+{
+    struct aside aside = {.t = t, .c = c};
+    struct stint_options o = STINT_OPTIONS_INIT;
+    struct event_base *base = event_base_new();
+    o.url = server.url;
+    o.name_space = t->name_space;
+    o.timeout_s = 0.3;
+    if (base == NULL) {
+        err->code = STINT_NOMEM;
+        return -1;
+    }
+    stint_async *a = stint_async_open(&o, base, err);
+    int rc = a == NULL ? -1
+                       : stint_async_call(a, aside_work, aside_done, &aside,
+                                          NULL, err);
+    while (rc == 0 && stint_async_pending(a) > 0 &&
+           event_base_loop(base, EVLOOP_ONCE) == 0)
+        ;
+    stint_async_close(a);
+    event_base_free(base);
+    if (rc == 0) {
+        assert_int_equal(aside.is_done, 1);
+        rc = aside.rc;
+        *err = aside.err;
+    }
+    return rc;
+}
+
+static int trial_act(struct trial *t, const struct scenario *c, int is_async,
+                     struct stint_err *err)
+{
+    return is_async ? act_aside(t, c, err) : c->act(t, err);
+}
+
+/* What fails, and how. */
+struct want {
+    enum scarce what;
+    int lasts;
+    unsigned errors;
+    int is_async;
+};
+
+static void want_begin(const struct want *w, long n)
+{
+    if (w->what == SCARCE_CALLS)
+        scarce_begin_call(n, w->errors);
+    else
+        scarce_begin(w->what, n, w->lasts);
+}
+
 /* Returns 1 if something was refused. expected: what is to be seen; NULL: it
  * is not known yet. */
-static int trial_run(const struct scenario *c, enum scarce what, long n,
-                     int lasts, const char *expected)
+static int trial_run(const struct scenario *c, const struct want *w, long n,
+                     const char *expected)
 {
+    enum scarce what = w->what;
     struct trial t;
     struct stint_err err = {0};
     long before = scarce_live();
     trial_begin(&t, c);
     if (what == SCARCE_SOCKETS) /* the handle's connection is gone */
         freeReplyObject(redisCommand(redis, "CLIENT KILL TYPE normal"));
-    scarce_begin(what, n, lasts);
-    int rc = c->act(&t, &err);
+    want_begin(w, n);
+    int rc = trial_act(&t, c, w->is_async, &err);
     int refused = scarce_end();
     int honest = rc == 0 || (refused && is_honest(what, &err));
-    if (!honest)
-        print_error("%s, %ld: %d %s\n", c->name, n, (int)err.code, err.text);
+    if (!honest || getenv("STINT_TEST_VERBOSE") != NULL)
+        print_error("%s, %ld, %s: %d %s\n", c->name, n,
+                    refused ? scarce_what() : "-", (int)err.code, err.text);
     assert_true(honest);
     if (rc)
         trial_again(&t, c);
     if (c->look != NULL)
         c->look(&t);
     see_alike(&t);
+    if (c->act == act_embedded && refused && what == SCARCE_CALLS &&
+        strcmp(scarce_what(), "connect: Connection refused") == 0)
+        seen[0] = expected != NULL ? expected[0] : '0'; /* it rightly says so */
     if (expected != NULL && strcmp(seen, expected) != 0)
-        print_error("%s, %ld, %d\n", c->name, n, rc);
+        print_error("%s, %ld, %d: %s\n", c->name, n, rc, scarce_what());
     if (expected != NULL)
         assert_string_equal(seen, expected);
     if (strcmp(c->name, "forget_group") != 0)
@@ -812,20 +909,43 @@ static int trial_run(const struct scenario *c, enum scarce what, long n,
     return refused;
 }
 
-static void scenario_run(const struct scenario *c, enum scarce what)
+/* Which requests fail: each, or of those behind the `dense` first ones fewer
+ * and fewer. STINT_TORTURE=all: each. */
+static long next_n(long n, long dense)
+{
+    const char *all = getenv("STINT_TORTURE");
+    if (n < dense || (all != NULL && strcmp(all, "all") == 0))
+        return n + 1;
+    return n + 1 + n / 8;
+}
+
+/* expected: of a trial in which nothing fails. Returns how many did. */
+static long wanting(const struct scenario *c, const struct want *w, long dense,
+                    const char *expected)
+{
+    long n = 1, trials = 0;
+    for (; n < TRIALS_MAX && trial_run(c, w, n, expected);
+         n = next_n(n, dense))
+        trials++;
+    assert_true(n < TRIALS_MAX);
+    return trials;
+}
+
+static const char *scenario_seen(const struct scenario *c, const struct want *w)
 {
     static char expected[sizeof(seen)];
-    long n;
-    assert_false(trial_run(c, what, TRIALS_MAX, 0, NULL));
+    assert_false(trial_run(c, w, TRIALS_MAX, NULL));
     memcpy(expected, seen, sizeof(seen));
-    for (int lasts = 0; lasts < 2; lasts++) {
-        for (n = 1;
-             n < TRIALS_MAX && trial_run(c, what, n, lasts, expected);)
-            n += lasts ? 1 + n / 8 : 1; /* what follows is much the same */
-        assert_true(n < TRIALS_MAX);
-    }
-    if (getenv("STINT_TEST_VERBOSE") != NULL)
-        print_message("%s: %ld\n%s", c->name, n - 1, expected);
+    return expected;
+}
+
+static void scenario_run(const struct scenario *c, enum scarce what)
+{
+    struct want w = {.what = what};
+    const char *expected = scenario_seen(c, &w);
+    wanting(c, &w, TRIALS_MAX, expected);
+    w.lasts = 1; /* what follows is much the same */
+    wanting(c, &w, 1, expected);
 }
 
 static void worlds_make(void)
@@ -842,10 +962,16 @@ static void worlds_make(void)
 }
 
 /* The server, and an empty place for the embedded one. */
+static void event_silence(int severity, const char *text)
+{
+    (void)severity, (void)text;
+}
+
 static int setup(void **state)
 {
     char home[100];
     (void)state;
+    event_set_log_callback(event_silence); /* it says what failed */
     server_start(&server);
     snprintf(home, sizeof(home), "%s/home", server.dir);
     setenv("STINT_HOME", home, 1);
@@ -886,10 +1012,77 @@ static void every_socket_may_fail(void **state)
     }
 }
 
+/* With the errors it may have, of which no call has more than five: with each
+ * if all are asked for, else with another one in each scenario. */
+static void calls_run(const struct scenario *c, struct want w, unsigned seed)
+{
+    const char *all = getenv("STINT_TORTURE");
+    int is_all = all != NULL && strcmp(all, "all") == 0;
+    const char *expected = scenario_seen(c, &w);
+    long n = 0;
+    for (unsigned i = 0; i < (is_all ? 5 : w.is_async ? 1 : 2); i++) {
+        w.errors = seed + i;
+        n += wanting(c, &w, w.is_async ? 6 : 20, expected);
+    }
+    print_message("%s%s: %ld system calls failed\n", c->name,
+                  w.is_async ? " on a loop" : "", n);
+}
+
+/* Why a zone is refused depends on what fails. */
+static void every_system_call_may_fail(void **state)
+{
+    struct want w = {.what = SCARCE_CALLS};
+    (void)state;
+    for (size_t i = 0; i < SCENARIOS; i++)
+        if (scenarios[i].act != act_task_wrong)
+            calls_run(&scenarios[i], w, (unsigned)i);
+}
+
+/* The same through the asynchronous stores and the fibers. */
+static int is_for_loops(const struct scenario *c)
+{
+    return c->act != act_open && c->act != act_worker &&
+           c->act != act_embedded && c->act != act_embedded_stop &&
+           c->act != act_task_new && c->act != act_task_json &&
+           c->act != act_task_wrong && c->act != act_cron;
+}
+
+static void on_a_loop_too(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SCENARIOS; i++) {
+        struct want w = {.what = SCARCE_MEMORY, .is_async = 1};
+        if (!is_for_loops(&scenarios[i]))
+            continue;
+        const char *expected = scenario_seen(&scenarios[i], &w);
+        wanting(&scenarios[i], &w, 12, expected);
+        w.lasts = 1;
+        wanting(&scenarios[i], &w, 1, expected);
+    }
+}
+
+/* Those that do not stand for others, as they take their time to connect again;
+ * all, if all are asked for. */
+static void calls_on_a_loop_too(void **state)
+{
+    struct want w = {.what = SCARCE_CALLS, .is_async = 1};
+    const char *all = getenv("STINT_TORTURE");
+    (void)state;
+    for (size_t i = 0; i < SCENARIOS; i++)
+        if (all != NULL ? is_for_loops(&scenarios[i])
+                        : scenarios[i].act == act_queue ||
+                              scenarios[i].act == act_wait ||
+                              scenarios[i].act == act_queue_many)
+            calls_run(&scenarios[i], w, (unsigned)i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(every_system_call_may_fail),
+        cmocka_unit_test(on_a_loop_too),
+        cmocka_unit_test(calls_on_a_loop_too),
         cmocka_unit_test(every_socket_may_fail),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -257,39 +257,74 @@ static void c_function_without_memory_costs_one_run(void **state)
     teardown(&f);
 }
 
-/* A child of ours that calls itself so. */
-static pid_t child_named(const char *name)
+/* Alive, and calls itself so? */
+static int child_is_named(long pid, const char *name)
 {
-    char path[60], comm[20];
-    long pid;
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-    FILE *list = fopen(path, "r");
-    while (fscanf(list, "%ld", &pid) == 1) {
-        snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-        FILE *file = fopen(path, "r");
-        int is_it = fscanf(file, "%19s", comm) == 1 && strcmp(comm, name) == 0;
-        fclose(file);
-        if (is_it)
-            break;
-        pid = 0;
-    }
-    fclose(list);
-    assert_true(pid > 1);
-    return (pid_t)pid;
+    char path[60], comm[20], state;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return 0;
+    int n = fscanf(file, "%*d (%19[^)]) %c", comm, &state);
+    fclose(file);
+    return n == 2 && state != 'Z' && strcmp(comm, name) == 0;
 }
 
-/* Who forks is gone: said, and nothing hangs. */
-static void nursery_that_dies_is_said(void **state)
+/* A child of ours that does. */
+static pid_t child_named(const char *name)
+{
+    char path[60];
+    long pid, found = 0;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *list = fopen(path, "r");
+    while (found == 0 && fscanf(list, "%ld", &pid) == 1)
+        found = child_is_named(pid, name) ? pid : 0;
+    fclose(list);
+    assert_true(found > 1);
+    return (pid_t)found;
+}
+
+/* A child that is no more when the next run comes. */
+static void child_abort(struct fixture *f)
+{
+    struct job j;
+    job_run(f, &j, "abort", "[]");
+    job_free(&j);
+}
+
+/* Who forks is gone: the other one does, and makes another. */
+static void nursery_that_dies_is_replaced(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup(&f, NULL, 1);
+    works(&f, 0);
+    for (int i = 0; i < 5; i++) {
+        pid_t nursery = child_named("stint-nursery");
+        kill(nursery, SIGKILL);
+        works(&f, 0); /* those it made live on */
+        child_abort(&f);
+        works(&f, 0);
+        assert_int_equal(kill(nursery, 0), -1); /* and it was reaped */
+    }
+    teardown(&f);
+}
+
+/* Both at once: said, and nothing hangs. */
+static void nurseries_that_die_are_said(void **state)
 {
     struct fixture f;
     struct job j;
     (void)state;
     setup(&f, NULL, 1);
     works(&f, 0);
-    kill(child_named("stint-nursery"), SIGKILL);
-    works(&f, 0); /* those it made live on */
-    job_run(&f, &j, "abort", "[]");
-    job_free(&j);
+    for (int i = 0; i < 2; i++) {
+        pid_t nursery = child_named("stint-nursery");
+        kill(nursery, SIGKILL);
+        while (child_is_named(nursery, "stint-nursery"))
+            nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    child_abort(&f);
     job_run(&f, &j, "pid", "[]");
     assert_int_equal(j.r.outcome, RUN_FAILED);
     assert_non_null(strstr(j.error, "the process that forks for C functions "
@@ -366,7 +401,8 @@ int main(void)
         cmocka_unit_test(c_function_is_cancelled_or_killed),
         cmocka_unit_test(c_function_speaks_in_order),
         cmocka_unit_test(c_function_without_memory_costs_one_run),
-        cmocka_unit_test(nursery_that_dies_is_said),
+        cmocka_unit_test(nursery_that_dies_is_replaced),
+        cmocka_unit_test(nurseries_that_die_are_said),
         cmocka_unit_test(many_runs_reuse_few_processes),
         cmocka_unit_test(pools_do_not_disturb_each_other),
         cmocka_unit_test(close_ends_what_is_left),

@@ -20,6 +20,7 @@
 
 #include "err.h"
 #include "orphan.h"
+#include "watch.h"
 
 #define BUCKETS 256 /* a power of two */
 #define PASSES  100
@@ -363,7 +364,7 @@ void children_add(struct children *c, struct kid *kid)
     }
     fcntl(kid->pid_fd, F_SETFD, FD_CLOEXEC);
     event_assign(&kid->ended, c->base, kid->pid_fd, EV_READ, on_ended, kid);
-    check(event_add(&kid->ended, NULL) == 0);
+    watch_add(&kid->ended);
 }
 
 void children_forgo(struct children *c, struct kid *kid)

@@ -3,7 +3,9 @@
  * would never be released in the child. So the worker forks once, early; this
  * process has one thread and no descriptors but a control socket, over which
  * each request brings those of a new child. The children are the worker's own,
- * by CLONE_PARENT: they are waited for like any other, and die with it. */
+ * by CLONE_PARENT: they are waited for like any other, and die with it. As the
+ * worker cannot make another one when it has threads, the nursery does: there
+ * are always two, and when one has died the other takes over. */
 #define _GNU_SOURCE /* CLONE_PARENT, SOCK_CLOEXEC */
 #include "executor.h"
 #include "nursery.h"
@@ -38,6 +40,8 @@
 extern char **environ;
 
 struct request {
+    int wants_nursery; /* not a child, but one like itself: all of what is sent
+                          is its socket, and the rest is unset */
     char entry[STINT_NAME_LEN * 2 + 48];
     uint64_t mark;
     const struct confine *confine; /* it has been there since before the fork */
@@ -182,6 +186,12 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
 #endif
     while (request_receive(3, &req, got)) {
         pid_t pid = sibling_fork(nest);
+        if (pid == 0 && req.wants_nursery) {
+            int mine[] = {0, 1, 2, got[PIPE_RESULT]};
+            life_tie(nest->worker);
+            fds_keep(mine, 4);
+            continue;
+        }
         if (pid == 0)
             nest_child(nest, &req, got);
         int answer = pid > 0 ? (int)pid : -errno;
@@ -195,32 +205,14 @@ static _Noreturn void nest_run(struct nest *nest, int fd)
 
 /* ---- In the worker ------------------------------------------------------ */
 
-int nursery_start(struct nursery *n, const char *worker, char *const *env,
-                  const struct function *(*find)(const char *name, void *arg),
-                  void *find_arg, struct stint_err *err)
+/* A control socket, whose ends[0] is the worker's. */
+static int socket_make(int ends[2])
 {
-    struct nest nest = {getpid(), orphan_mark_of(worker), env,
-                        find,     find_arg,               NULL};
     const struct timeval limit = {ANSWER_S, 0};
-    sigset_t all, old;
-    int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-        return err_errno(err, "socketpair");
+        return -1;
     setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pid_t pid = fork();
-    if (pid == 0)
-        nest_run(&nest, ends[1]);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    close(ends[1]);
-    if (pid < 0) {
-        err_errno(err, "fork");
-        close(ends[0]);
-        return -1;
-    }
-    *n = (struct nursery){.pid = pid, .fd = ends[0]};
     return 0;
 }
 
@@ -253,39 +245,123 @@ static void cgroup_enter(const struct kid *kid, pid_t pid)
 }
 
 /* An answer that comes late would be taken for that of the next request: so
- * the first that is missing is the last. */
+ * after the first that is missing it counts as lost, and is_lost is set. */
+static pid_t request_make(struct nursery *n, const struct request *req,
+                          const int *fds)
+{
+    int answer = 0;
+    ssize_t got;
+    if (request_send(n->fd, req, fds) < 0) {
+        n->is_lost |= errno == EPIPE || errno == ECONNRESET ||
+                      errno == ECONNREFUSED;
+        return -1;
+    }
+    do {
+        got = recv(n->fd, &answer, sizeof(answer), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got != sizeof(answer)) {
+        n->is_lost = 1;
+        errno = ECONNRESET;
+        return -1;
+    }
+    if (answer > 0)
+        return answer;
+    errno = -answer;
+    return -1;
+}
+
+static void nursery_end(pid_t pid, int fd)
+{
+    close(fd);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* Without one it works as well, until it dies itself. */
+static void spare_make(struct nursery *n)
+{
+    const struct request req = {.wants_nursery = 1};
+    int ends[2];
+    if (socket_make(ends) < 0)
+        return;
+    int fds[N_FDS] = {ends[1], ends[1], ends[1]};
+    pid_t pid = request_make(n, &req, fds);
+    close(ends[1]);
+    if (pid > 0) {
+        n->spare_pid = pid;
+        n->spare_fd = ends[0];
+    } else {
+        close(ends[0]);
+    }
+}
+
+/* The lost one is replaced by the spare one, if there is one. */
+static void nursery_replace(struct nursery *n)
+{
+    nursery_end(n->pid, n->fd);
+    n->pid = n->spare_pid;
+    n->fd = n->spare_fd;
+    n->spare_pid = 0;
+    n->is_lost = n->pid <= 0;
+    if (!n->is_lost)
+        spare_make(n);
+}
+
+int nursery_start(struct nursery *n, const char *worker, char *const *env,
+                  const struct function *(*find)(const char *name, void *arg),
+                  void *find_arg, struct stint_err *err)
+{
+    struct nest nest = {getpid(), orphan_mark_of(worker), env,
+                        find,     find_arg,               NULL};
+    sigset_t all, old;
+    int ends[2];
+    if (socket_make(ends) < 0)
+        return err_errno(err, "socketpair");
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pid_t pid = fork();
+    if (pid == 0)
+        nest_run(&nest, ends[1]);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    close(ends[1]);
+    if (pid < 0) {
+        err_errno(err, "fork");
+        close(ends[0]);
+        return -1;
+    }
+    *n = (struct nursery){.pid = pid, .fd = ends[0]};
+    spare_make(n);
+    return 0;
+}
+
 pid_t nursery_fork(struct nursery *n, const struct kid *kid,
                    const char *entry, const struct confine *confine,
                    const int *fds)
 {
     static_assert(PIPE_OUT == 0 && PIPE_ERR == 1 && PIPE_RESULT == 2,
                   "these three are sent");
-    struct request req = {"", kid->mark, confine};
-    int answer = 0;
-    ssize_t got;
+    struct request req = {.mark = kid->mark, .confine = confine};
+    pid_t pid = -1;
     snprintf(req.entry, sizeof(req.entry), "%s", entry);
-    if (n->is_lost || request_send(n->fd, &req, fds) < 0) {
-        n->is_lost |= errno == EPIPE || errno == ECONNRESET;
-        return -1;
+    errno = ECONNRESET;
+    for (int tries = 0; pid < 0 && tries < 2 && n->pid > 0; tries++) {
+        pid = request_make(n, &req, fds);
+        if (pid >= 0 || !n->is_lost)
+            break;
+        nursery_replace(n);
+        errno = ECONNRESET;
     }
-    do {
-        got = recv(n->fd, &answer, sizeof(answer), 0);
-    } while (got < 0 && errno == EINTR);
-    n->is_lost = got != sizeof(answer);
-    if (answer > 0) {
-        cgroup_enter(kid, answer);
-        return answer;
-    }
-    errno = -answer;
-    return -1;
+    if (pid > 0)
+        cgroup_enter(kid, pid);
+    return pid;
 }
 
 void nursery_stop(struct nursery *n)
 {
-    if (n->pid <= 0)
-        return;
-    close(n->fd);
-    kill(n->pid, SIGKILL);
-    waitpid(n->pid, NULL, 0);
-    n->pid = 0;
+    if (n->spare_pid > 0)
+        nursery_end(n->spare_pid, n->spare_fd);
+    if (n->pid > 0)
+        nursery_end(n->pid, n->fd);
+    n->pid = n->spare_pid = 0;
 }

@@ -11,10 +11,14 @@ struct confine;
 struct function;
 struct kid;
 
+/* One that dies, by whatever hand, is replaced: a second one waits for that,
+ * and makes the next to wait. */
 struct nursery {
     pid_t pid; /* 0: there is none */
     int fd;
-    int is_lost; /* it does not answer any more */
+    pid_t spare_pid; /* 0: there is none */
+    int spare_fd;
+    int is_lost; /* it does not answer any more, and there is no other */
 };
 
 /* worker as in STINT_WORKER. find_arg, and each confine of a fork, is seen as
@@ -26,7 +30,8 @@ int nursery_start(struct nursery *n, const char *worker, char *const *env,
 /* A new child of ours, prepared as kid and confined so, that serves PROTOCOL.md (serve.c) on fds[PIPE_RESULT],
  * with stdout and stderr: in a process group of its own, dead when we die; the
  * caller has to wait for it. entry is put into its environment. Waits for the
- * answer, 5 s at most. -1 with errno. */
+ * answer, 5 s at most, and that twice if it has to be replaced. -1 with
+ * errno. */
 pid_t nursery_fork(struct nursery *n, const struct kid *kid,
                    const char *entry, const struct confine *confine,
                    const int *fds);

@@ -30,6 +30,7 @@
 #include "executor.h"
 #include "limits.h"
 #include "template.h"
+#include "watch.h"
 
 #define READ_BYTES     65536 /* a pipe's content, a step of the loop */
 #define DRAIN_READS    32    /* of what is left at the end, at most */
@@ -333,7 +334,7 @@ static void events_add(struct slot *s)
         event_assign(&p->event, s->programs->o.base, p->fd,
                      (short)((in ? EV_WRITE : EV_READ) | EV_PERSIST),
                      in ? on_writable : on_readable, p);
-        event_add(&p->event, NULL);
+        watch_add(&p->event);
     }
 }
 

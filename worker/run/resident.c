@@ -20,6 +20,7 @@
 #include "err.h"
 #include "log.h"
 #include "nursery.h"
+#include "watch.h"
 #include "template.h"
 #include "text.h"
 
@@ -238,7 +239,7 @@ void resident_send(struct resident *r, const struct buf *frame)
     if (buf_add(&r->unsent, frame->data + n, frame->len - n) < 0)
         resident_break(r, "it does not read its frames");
     else
-        event_add(&r->on_room, NULL);
+        watch_add(&r->on_room);
 }
 
 int64_t resident_rss(const struct resident *r)
@@ -349,9 +350,9 @@ static void events_add(struct resident *r)
     for (int i = 0; i <= PIPE_ERR; i++) {
         event_assign(&r->on_out[i], base, r->out_fd[i], EV_READ | EV_PERSIST,
                      resident_on_out, r);
-        event_add(&r->on_out[i], NULL);
+        watch_add(&r->on_out[i]);
     }
-    check(event_add(&r->on_socket, NULL) == 0);
+    watch_add(&r->on_socket);
     r->has_events = 1;
 }
 

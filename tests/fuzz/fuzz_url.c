@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* URLs of Redis. No password is ever shown. */
+#include "fuzz.h"
+
+#include "conf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct stint_err err = {0};
+    struct conf c;
+    char *url = text_of(data, size);
+    if (conf_parse_url(&c, url, &err)) {
+        must(err.code == STINT_INVALID && err.text[0] != '\0');
+    } else {
+        must(c.n_nodes >= 0 && c.n_nodes <= CONF_NODES_MAX);
+        must((c.host[0] != '\0') != (c.path[0] != '\0'));
+        must(c.db >= 0);
+        must(c.path[0] != '\0' || (c.port > 0 && c.port < 65536));
+        must(memchr(c.shown, '\0', sizeof(c.shown)) != NULL);
+        for (int i = 0; i < c.n_nodes; i++) {
+            struct conf one;
+            conf_of_node(&one, &c, &c.nodes[i]);
+            must(one.n_nodes == 0 && one.host[0] != '\0');
+        }
+        /* A long one cannot stand there by chance. */
+        if (strlen(c.password) > 12 && strlen(url) < 300 &&
+            strstr(c.host, c.password) == NULL &&
+            strstr(c.path, c.password) == NULL &&
+            strstr(c.user, c.password) == NULL)
+            must(strstr(c.shown, c.password) == NULL);
+    }
+    free(url);
+    return 0;
+}
