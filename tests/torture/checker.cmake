@@ -11,3 +11,8 @@ target_include_directories(torture_check PUBLIC
 target_link_libraries(torture_check PUBLIC stint_build m)
 add_executable(check torture/check.c)
 target_link_libraries(check PRIVATE torture_check)
+add_executable(test_check torture/test_check.c torture/history_builder.c)
+target_link_libraries(test_check PRIVATE torture_check PkgConfig::cmocka)
+add_test(NAME torture/test_check COMMAND test_check)
+set_tests_properties(torture/test_check PROPERTIES
+  LABELS torture TIMEOUT 120)

@@ -646,6 +646,11 @@ static struct rows covered_by_faults(const struct world *w)
     return out;
 }
 
+static int64_t cell_begin(const struct world *w, size_t cell)
+{
+    return w->first_us + (int64_t)cell * w->cell_us;
+}
+
 size_t world_gaps(const struct world *w, struct gap *gaps, size_t n_max,
                   int64_t *seconds, int64_t *seconds_of_faults)
 {
@@ -666,14 +671,17 @@ size_t world_gaps(const struct world *w, struct gap *gaps, size_t n_max,
     int64_t open = 0, last = begin;
     for (size_t i = 0; i <= w->progress.n; i++) {
         int64_t us = i < w->progress.n ? progress[i].from : end;
-        /* What could run in all of the gap: open at its begin, as nothing was
-         * reported in it. */
-        for (; cell < w->n_cells &&
-               w->first_us + (int64_t)(cell + 1) * w->cell_us <= last;
-             cell++)
+        /* Open at its begin, or when the next task came. */
+        for (; cell < w->n_cells && cell_begin(w, cell) <= last; cell++)
             open += w->open[cell];
-        if (us - last > w->o.gap_us && open > 0) {
-            struct gap g = longest_free(in, covered.n, &at, last, us);
+        int64_t from = last;
+        for (; open <= 0 && cell < w->n_cells && cell_begin(w, cell) < us;
+             cell++) {
+            open += w->open[cell];
+            from = cell_begin(w, cell + 1);
+        }
+        if (us - from > w->o.gap_us && open > 0) {
+            struct gap g = longest_free(in, covered.n, &at, from, us);
             if (g.to_us - g.from_us > w->o.gap_us) {
                 if (found < n_max)
                     gaps[found] = g;
@@ -691,7 +699,7 @@ void world_resumes(const struct world *w, struct histogram *to)
 {
     const struct fault *all = ROWS(&w->faults, struct fault);
     const struct interval *progress = ROWS(&w->progress, struct interval);
-    int64_t end = w->phases[1] != 0 ? w->phases[1] : w->last_us;
+    int64_t end = w->phases[2] != 0 ? w->phases[2] : w->last_us;
     for (size_t i = 0; i < w->faults.n && all[i].target == 0; i++) {
         int64_t over = all[i].end_us;
         /* A worse one may have begun meanwhile; then it tells. */
