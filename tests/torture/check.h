@@ -273,6 +273,9 @@ void check_liveness(const struct world *w, struct verdict *v,
 void check_resources(const struct world *w, struct verdict *v,
                      struct measures *m);
 void check_order(const struct world *w, struct verdict *v, struct measures *m);
+/* In replay.c. */
+void check_replay(const struct task *t, const struct world *w,
+                  struct verdict *v, struct measures *m);
 
 /* ---- all of it --------------------------------------------------------------*/
 

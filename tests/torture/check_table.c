@@ -40,6 +40,8 @@ const struct check_row check_rows[] = {
      NULL, check_resources, false},
     {"C16", "order: priority, then when due, in each reply",
      NULL, check_order, false},
+    {"RP",  "replay: a path through the model's transitions",
+     check_replay, NULL, true},
 };
 /* clang-format on */
 const int n_check_rows = (int)(sizeof(check_rows) / sizeof(check_rows[0]));

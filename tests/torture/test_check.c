@@ -466,6 +466,34 @@ static void bad_c16_due(struct builder *b)
     three_in_a_reply(b, (const int64_t[]){5, 5, 5}, (const int64_t[]){1, 3, 2});
 }
 
+/* Prefetched, never started, and yet its result was counted. */
+static void bad_rp(struct builder *b)
+{
+    queued(b, 1000, "bad", plain);
+    uint64_t fence = assigned(b, 1010, WORKER_A, "bad");
+    b->records[b->n - 1].value[1] = HS_ASSIGNED;
+    reported(b, 1020, WORKER_A, "bad", fence, HS_COMPLETED, OUTCOME_OK);
+    dumped(b, "bad", fence, HS_COMPLETED, 1, 0, 0);
+}
+
+/* It was running already. */
+static void bad_rp_started_twice(struct builder *b)
+{
+    queued(b, 1000, "bad", plain);
+    uint64_t fence = assigned(b, 1010, WORKER_A, "bad");
+    add(b, 1012, WORKER_A, HISTORY_START, OUTCOME_OK, "bad", fence,
+        V(REDIS_US(1011)));
+    reported(b, 1020, WORKER_A, "bad", fence, HS_COMPLETED, OUTCOME_OK);
+    dumped(b, "bad", fence, HS_COMPLETED, 1, 0, 0);
+}
+
+/* Nothing that was recorded can have stopped it. */
+static void bad_rp_end(struct builder *b)
+{
+    queued(b, 1000, "bad", plain);
+    dumped(b, "bad", 0, HS_STOPPED, 0, 0, 0);
+}
+
 static const struct {
     const char *check;
     void (*spoil)(struct builder *b);
@@ -511,6 +539,9 @@ static const struct {
     {"C15", bad_c15_memory},
     {"C16", bad_c16},
     {"C16", bad_c16_due},
+    {"RP", bad_rp},
+    {"RP", bad_rp_started_twice},
+    {"RP", bad_rp_end},
 };
 #define N_BAD (sizeof(bad_rows) / sizeof(bad_rows[0]))
 
@@ -521,6 +552,8 @@ static void each_bad_history_is_caught_by_its_check(void **state)
         good_campaign(&s->b);
         bad_rows[i].spoil(&s->b);
         s->o = CHECK_OPTIONS_DEFAULT;
+        /* A second opinion on much that others find. */
+        s->o.replay = strcmp(bad_rows[i].check, "RP") == 0;
         print_message("bad history %zu, for %s\n", i, bad_rows[i].check);
         expect(s, bad_rows[i].check, 1);
     }
