@@ -241,7 +241,7 @@ static void queuer_see(struct queuer *q)
         return;
     int rc = stint_requeue_task(q->s, "main", id, 1, &err);
     history_add(&q->history, HISTORY_REQUEUE, outcome_of(rc, &err), id, 0, 0,
-                0, 0, 0, 0);
+                1, 0, 0, 0);
 }
 
 static void queuer_stop(struct queuer *q)
@@ -264,7 +264,7 @@ static void queuer_resume(struct queuer *q)
 {
     char path[512];
     struct history_record r;
-    snprintf(path, sizeof(path), "%s/history/%d.history", q->dir,
+    snprintf(path, sizeof(path), "%s/history/%d.hist", q->dir,
              ACTOR_CLIENTS + q->slot);
     FILE *f = fopen(path, "rb");
     if (f == NULL || fseek(f, 8, SEEK_SET) < 0)

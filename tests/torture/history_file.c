@@ -20,7 +20,7 @@ void history_open(struct history *h, const char *dir, uint32_t actor)
 {
     char path[512];
     struct stat st;
-    snprintf(path, sizeof(path), "%s/%u.history", dir, actor);
+    snprintf(path, sizeof(path), "%s/%u.hist", dir, actor);
     h->actor = actor;
     h->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (h->fd < 0 || fstat(h->fd, &st) < 0)

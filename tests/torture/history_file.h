@@ -12,7 +12,7 @@ struct history {
     uint32_t actor;
 };
 
-/* Opens DIR/ACTOR.history, made if it is not there. A failure ends the program:
+/* Opens DIR/ACTOR.hist, made if it is not there. A failure ends the program:
  * what a process saw and could not write would make the verdict a lie. */
 void history_open(struct history *h, const char *dir, uint32_t actor);
 /* Writes a record with the time and the actor put in. */

@@ -61,7 +61,8 @@ struct tape_call {
     enum tape_kind kind;
     store_reply_fn fn;
     void *arg;
-    int64_t sequence;
+    int64_t sequence; /* of a report */
+    int64_t lease_ms; /* of a heartbeat */
     int n;
     struct tape_task tasks[];
 };
@@ -199,6 +200,8 @@ static struct tape_call *tape_call_new(enum tape_kind kind, int argc,
         abort();
     c->kind = kind;
     c->n = n;
+    if (kind == TAPE_HEARTBEAT && argc > 7)
+        c->lease_ms = strtoll(argv[7], NULL, 10);
     for (int i = 0; i < n; i++) {
         int at = first + stride * i;
         struct tape_task *t = &c->tasks[i];
@@ -215,10 +218,10 @@ static struct tape_call *tape_call_new(enum tape_kind kind, int argc,
 }
 
 static void tape_add(const struct tape_task *t, int kind, int outcome,
-                     int64_t v0, int64_t v1, int64_t v2)
+                     int64_t v0, int64_t v1, int64_t v2, int64_t v3)
 {
     history_add(&tape.history, kind, outcome, t->id, t->fence, t->token, v0,
-                v1, v2, 0);
+                v1, v2, v3);
 }
 
 /* ---- Replies -------------------------------------------------------------------- */
@@ -266,24 +269,25 @@ static void tape_on_tasks(const struct tape_call *c, const struct redisReply *r,
         int outcome = failed ? failed
                              : outcome_of(reply_str(r, (size_t)i + 1, &len));
         if (c->kind == TAPE_START)
-            tape_add(t, HISTORY_START, outcome, now_us, 0, 0);
+            tape_add(t, HISTORY_START, outcome, now_us, 0, 0, 0);
         else if (c->kind == TAPE_REPORT)
             tape_add(t, HISTORY_REPORT, outcome, t->status, HS_NONE,
-                     c->sequence);
+                     c->sequence, now_us);
         else if (c->kind == TAPE_PROGRESS)
-            tape_add(t, HISTORY_PROGRESS, outcome, 0, 0, 0);
+            tape_add(t, HISTORY_PROGRESS, outcome, 0, 0, 0, 0);
         else
-            tape_add(t, HISTORY_RELEASE, outcome, 0, 0, 0);
+            tape_add(t, HISTORY_RELEASE, outcome, now_us, 0, 0, 0);
         n_ok += c->kind == TAPE_REPORT && outcome == OUTCOME_OK;
     }
     atomic_fetch_add(&tape.control->reported, n_ok);
 }
 
-static void tape_on_heartbeat(const struct redisReply *r, int failed)
+static void tape_on_heartbeat(const struct tape_call *c,
+                              const struct redisReply *r, int failed)
 {
     history_add(&tape.history, HISTORY_HEARTBEAT,
-                failed ? failed : OUTCOME_OK, NULL, 0, 0, reply_i64(r, 4), 0,
-                0, 0);
+                failed ? failed : OUTCOME_OK, NULL, 0, 0, reply_i64(r, 4),
+                c->lease_ms, reply_i64(r, 0), 0);
     int64_t lost = reply_i64(r, 5);
     for (size_t i = 6; i + 1 < 6 + 2 * (size_t)lost && i + 1 < reply_n(r);
          i += 2) {
@@ -292,7 +296,7 @@ static void tape_on_heartbeat(const struct redisReply *r, int failed)
         snprintf(t.id, sizeof(t.id), "%s", reply_str(r, i, &len));
         const char *ticket = reply_str(r, i + 1, &len);
         ticket_parse(ticket, len, &t.fence, &t.token);
-        tape_add(&t, HISTORY_LOST_LEASE, OUTCOME_NONE, 0, 0, 0);
+        tape_add(&t, HISTORY_LOST_LEASE, OUTCOME_NONE, 0, 0, 0, 0);
     }
     tape_usage();
 }
@@ -310,7 +314,7 @@ static void tape_on_reply(const struct redisReply *r,
     if (c->kind == TAPE_ASSIGN && !failed)
         tape_on_assign(r);
     else if (c->kind == TAPE_HEARTBEAT)
-        tape_on_heartbeat(r, failed);
+        tape_on_heartbeat(c, r, failed);
     else if (c->kind != TAPE_ASSIGN)
         tape_on_tasks(c, r, failed);
     store_reply_fn fn = c->fn;
@@ -337,7 +341,7 @@ static void tape_store_call(struct store *s, int argc, const char *const *argv,
         c->sequence = ++tape.sequence;
         for (int i = 0; i < c->n; i++)
             tape_add(&c->tasks[i], HISTORY_REPORT_SENT, OUTCOME_NONE,
-                     c->tasks[i].status, c->sequence, 0);
+                     c->tasks[i].status, c->sequence, 0, 0);
     }
     store_call(inner, argc, argv, len, tape_on_reply, c);
 }

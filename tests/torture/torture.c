@@ -342,9 +342,10 @@ static void campaign_dump(struct campaign *c)
 /* The checker is a program of its own. */
 static void campaign_check(struct campaign *c)
 {
-    char path[300], histories[300];
+    char path[300], histories[300], level[8];
     int status;
-    snprintf(path, sizeof(path), "%s/torture_check", c->bin);
+    snprintf(path, sizeof(path), "%s/../check", c->bin);
+    snprintf(level, sizeof(level), "%d", c->level);
     snprintf(histories, sizeof(histories), "%s/history", c->dir);
     c->verdict = -1;
     if (access(path, X_OK) < 0)
@@ -352,7 +353,7 @@ static void campaign_check(struct campaign *c)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        execl(path, path, histories, (char *)NULL);
+        execl(path, path, histories, "--level", level, (char *)NULL);
         _exit(127);
     }
     if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status))
