@@ -178,7 +178,7 @@ static void member_died(struct fleet *f, int slot, int status, int64_t now_ms)
         return;
     m->again_ms = now_ms + 100;
     if (WIFEXITED(status) && (WEXITSTATUS(status) == 3 || f->is_leaving)) {
-        f->n_refused++;
+        f->n_refused += !f->is_leaving;
     } else if (!m->has_ended) {
         f->n_crashes++;
         fprintf(stderr, "torture: %s %d (pid noted in its log) died by %s %d\n",
