@@ -33,7 +33,7 @@ struct size {
 
 /* A rate that two cores bear beside the faults. */
 static const struct size sizes[] = {
-    {"ci", 20000, 45000, 45000, 4, 2, 1, 8, 256, 0.5},
+    {"ci", 20000, 45000, 45000, 4, 2, 2, 8, 256, 0.5},
     {"nightly", 10000000, 5400000, 300000, 6, 4, 2, 16, 8192, 0.5},
     {"release", 100000000, 64800000, 600000, 8, 4, 2, 16, 16384, 0.5},
 };
@@ -427,19 +427,25 @@ static void campaign_summary(const struct campaign *c)
         printf("verdict: BAD\n");
         return;
     }
+    int64_t lost = campaign_queued(c) - c->dump.n_tasks;
     printf("verdict: good\n0 of %" PRId64 " tasks lost or doubled through %"
            PRId64 " kills of workers, %" PRId64 " stops of Redis, %" PRId64
            " failovers, %" PRId64 " faults of connections and %" PRId64
-           " partitions (seed %" PRIu64 ", commit %s): with 95 %% confidence "
-           "below %.2g\n", c->dump.n_tasks,
+           " partitions (level %d, seed %" PRIu64 ", commit %s): with 95 %% "
+           "confidence below %.2g", c->dump.n_tasks,
            campaign_sum(c, FAULT_KILL_WORKER, 0, 0),
            campaign_sum(c, FAULT_REDIS_KILLED, FAULT_REDIS_POWER_CUT, 0),
            campaign_sum(c, FAULT_REDIS_FAILOVER, 0, 0),
            campaign_sum(c, FAULT_CONNECTION_RESET, FAULT_REPLY_DROPPED,
                         FAULT_REQUEST_CUT) +
                campaign_sum(c, FAULT_STALL, FAULT_SPLIT, FAULT_SLOW_LINK),
-           campaign_sum(c, FAULT_PARTITION, 0, 0), c->seed, c->commit,
-           3.0 / (double)(c->dump.n_tasks > 0 ? c->dump.n_tasks : 1));
+           campaign_sum(c, FAULT_PARTITION, 0, 0), c->level, c->seed,
+           c->commit, 3.0 / (double)(c->dump.n_tasks > 0 ? c->dump.n_tasks
+                                                         : 1));
+    if (c->level == 1 && lost > 0)
+        printf("; besides, %" PRId64 " tasks went with the last moments of a "
+               "stopped Redis, as level 1 says", lost);
+    printf("\n");
 }
 
 /* ---- Options ------------------------------------------------------------------------------ */
