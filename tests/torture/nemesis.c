@@ -10,10 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "netns.h"
 
-#define BOOT_MS 20000
+#define BOOT_MS      20000
+#define CUT_FSYNC_MS 25
+
+static void pause_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
 
 struct node *nemesis_primary(const struct nemesis *n)
 {
@@ -121,12 +129,17 @@ static void redis_kill_begin(struct nemesis *n, const struct act *a,
     node_kill(nemesis_primary(n));
 }
 
+/* With a disk that takes its time, so that it strikes between a write and its
+ * fsync, and not in the microseconds before the next one. */
 static void power_cut_begin(struct nemesis *n, const struct act *a,
                             int64_t now_ms)
 {
     struct node *node = nemesis_primary(n);
     (void)now_ms;
+    atomic_store(&n->control->redis[node->n].fsync_ms, CUT_FSYNC_MS);
+    pause_ms(5 * CUT_FSYNC_MS + a->arg % CUT_FSYNC_MS);
     node_kill(node);
+    atomic_store(&n->control->redis[node->n].fsync_ms, 0);
     n->bytes_cut += node_power_cut(node, a->arg);
 }
 
