@@ -4,6 +4,7 @@
  * and writes what it was told. An answer that did not come is asked for again
  * with the same ids until there is one. Killed and started again it goes on
  * where its history ends. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct queuer {
     int n_fences;         /* tasks of queuer_confirm */
     struct control *control;
     struct history history;
+    int intent_fd;        /* see intent_note */
     stint *s;             /* NULL: to be opened */
 };
 
@@ -206,6 +208,32 @@ static void queuer_settle(struct queuer *q, int64_t *numbers, int n,
 
 /* ---- Looking and changing ------------------------------------------------------ */
 
+/* What is about to be changed, in a file: should we be killed before the answer
+ * is written down, our successor writes that it is unknown. */
+struct intent {
+    char id[32];
+    int32_t kind; /* enum history_kind; 0: none */
+};
+
+static void intent_note(struct queuer *q, const char *id, int kind)
+{
+    struct intent i = {.kind = kind};
+    snprintf(i.id, sizeof(i.id), "%s", id);
+    if (pwrite(q->intent_fd, &i, sizeof(i), 0) != (ssize_t)sizeof(i)) {
+        perror("client: intent");
+        exit(70);
+    }
+}
+
+static void intent_settle(struct queuer *q)
+{
+    struct intent i;
+    if (pread(q->intent_fd, &i, sizeof(i), 0) == (ssize_t)sizeof(i) && i.kind)
+        history_add(&q->history, i.kind, OUTCOME_UNKNOWN, i.id, 0, 0, 1, 0, 0,
+                    0);
+    intent_note(q, "", 0);
+}
+
 static int64_t queuer_pick(struct queuer *q)
 {
     return q->next > 0
@@ -239,9 +267,11 @@ static void queuer_see(struct queuer *q)
     stint_status_free(t);
     if (status < HS_COMPLETED || spec_random(&q->dice) % 8 != 0)
         return;
+    intent_note(q, id, HISTORY_REQUEUE);
     int rc = stint_requeue_task(q->s, "main", id, 1, &err);
     history_add(&q->history, HISTORY_REQUEUE, outcome_of(rc, &err), id, 0, 0,
                 1, 0, 0, 0);
+    intent_note(q, "", 0);
 }
 
 static void queuer_stop(struct queuer *q)
@@ -252,9 +282,11 @@ static void queuer_stop(struct queuer *q)
         return;
     spec_id(id, q->slot, q->next - 1 -
             (int64_t)(spec_random(&q->dice) % (q->next < 60 ? 1 : 60)));
+    intent_note(q, id, HISTORY_STOP);
     int rc = stint_stop_task(q->s, "main", id, &err);
     history_add(&q->history, HISTORY_STOP, outcome_of(rc, &err), id, 0, 0, 0,
                 0, 0, 0);
+    intent_note(q, "", 0);
 }
 
 /* ---- Its life --------------------------------------------------------------------- */
@@ -311,7 +343,8 @@ static void queuer_batch(struct queuer *q, int64_t now_ms)
         struct spec s;
         spec_make(&s, q->seed, q->slot, q->next, now_ms, q->level);
         history_add(&q->history, HISTORY_SPEC, OUTCOME_NONE, s.id, 0, 0,
-                    s.start_ms, s.stop_ms, s.o.retry_failed, s.o.repeats);
+                    s.start_ms, s.stop_ms, s.o.retry_failed,
+                    s.o.repeats < 0 ? 1 : s.o.repeats);
         q->now_ms[q->next] = now_ms;
         some[n] = q->next++;
     }
@@ -369,6 +402,9 @@ int main(int argc, char **argv)
     atomic_store(&q.control->pid[q.slot], getpid());
     history_add(&q.history, HISTORY_BIRTH, OUTCOME_NONE, NULL, 0, 0, getpid(),
                 q.slot, 0, 0);
+    snprintf(path, sizeof(path), "%s/intent.%d", q.dir, q.slot);
+    q.intent_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    intent_settle(&q);
     queuer_run(&q);
     history_add(&q.history, HISTORY_LEAVE, OUTCOME_OK, NULL, 0, 0, 0, 0, 0, 0);
     stint_close(q.s);

@@ -40,7 +40,7 @@ void spec_make(struct spec *s, uint64_t seed, int slot, int64_t n,
     int place = (int)(spec_random(&r) % 100);
     int size = (int)(spec_random(&r) % 100);
     int failures = 0;
-    int ms = size < 80 ? size / 20 : size < 97 ? size / 3 : 3 * size;
+    int ms = size < 90 ? size % 2 : size < 98 ? size / 4 : 3 * size;
     memset(s, 0, sizeof(*s));
     s->o = (struct stint_task_options)STINT_TASK_OPTIONS_INIT;
     spec_id(s->id, slot, n);

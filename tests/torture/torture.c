@@ -34,8 +34,8 @@ struct size {
 /* A rate that two cores bear beside the faults. */
 static const struct size sizes[] = {
     {"ci", 20000, 45000, 45000, 4, 2, 2, 8, 256, 0.5},
-    {"nightly", 10000000, 5400000, 300000, 6, 4, 2, 16, 8192, 0.5},
-    {"release", 100000000, 64800000, 600000, 8, 4, 2, 16, 16384, 0.5},
+    {"nightly", 10000000, 5400000, 300000, 6, 4, 2, 32, 8192, 0.5},
+    {"release", 100000000, 64800000, 600000, 6, 4, 2, 32, 16384, 0.5},
 };
 
 struct campaign {
