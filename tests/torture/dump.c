@@ -43,10 +43,16 @@ static int dump_runs(struct node *node, const struct history *h, const char *id)
 }
 
 static void dump_task(struct node *node, const struct history *h,
-                      const char *id, const struct redisReply *record,
-                      struct dump *d)
+                      const char *id, const char *task,
+                      const struct redisReply *record, struct dump *d)
 {
     struct task_state st;
+    if (strcmp(task, "-") == 0) { /* pruned: it had ended, the id is kept */
+        history_add(h, HISTORY_FINAL, OUTCOME_NONE, id, 0, 0, HS_NONE, 0, 0, 0);
+        d->n_tasks++;
+        d->by_status[HS_NONE]++;
+        return;
+    }
     const char *text = record->type == REDIS_REPLY_STRING ? record->str : NULL;
     if (task_state_decode(&st, text, text != NULL ? record->len : 0) < 0) {
         d->n_faults++;
@@ -78,7 +84,7 @@ static int dump_some(struct node *node, const struct history *h,
             freeReplyObject(r);
             return -1;
         }
-        dump_task(node, h, id, r, d);
+        dump_task(node, h, id, ids->element[i + 1]->str, r, d);
         freeReplyObject(r);
     }
     return 0;
