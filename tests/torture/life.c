@@ -242,13 +242,15 @@ bool task_read(struct task *t, const struct history_entry *entries, size_t n,
             h->maybe = false;
         else if (h->sent != NULL && !h->maybe) {
             /* Told, and no answer was written down: its worker died. */
-            bool answered = false;
+            int n_open = 0; /* it may have told more than once */
             for (size_t j = 0; j < n; j++) {
                 const struct history_record *r = &entries[j].record;
-                answered |= r->kind == HISTORY_REPORT && r->fence == h->fence &&
-                            r->token == h->token;
+                if (r->fence != h->fence || r->token != h->token)
+                    continue;
+                n_open += r->kind == HISTORY_REPORT_SENT;
+                n_open -= r->kind == HISTORY_REPORT;
             }
-            h->maybe = !answered;
+            h->maybe = n_open > 0;
         }
     }
     qsort(t->holdings, t->n_holdings, sizeof(*t->holdings), holding_order);

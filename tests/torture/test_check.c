@@ -670,6 +670,21 @@ static void a_report_nobody_answered_may_count_or_not(void **state)
     }
 }
 
+static void a_second_try_nobody_answered_may_count(void **state)
+{
+    struct setting *s = *state;
+    good_campaign(&s->b);
+    queued(&s->b, 1000, "again", plain);
+    uint64_t fence = assigned(&s->b, 1010, 5, "again");
+    code_ran(&s->b, 1011, 1015, 5, "again", fence);
+    reported(&s->b, 1020, 5, "again", fence, HS_COMPLETED, OUTCOME_REFUSED);
+    add(&s->b, 1030, 5, HISTORY_REPORT_SENT, OUTCOME_NONE, "again", fence,
+        V(HS_COMPLETED, 2));
+    fault(&s->b, 1031, 0, FAULT_KILL_WORKER, 5);
+    dumped(&s->b, "again", fence, HS_COMPLETED, 1, 0, 0);
+    expect(s, NULL, 0);
+}
+
 static void a_gap_within_a_fault_is_no_violation(void **state)
 {
     struct setting *s = *state;
@@ -767,6 +782,7 @@ int main(void)
         T(level_1_may_run_again_what_was_rolled_back),
         T(calls_that_crossed_are_no_violation),
         T(a_report_nobody_answered_may_count_or_not),
+        T(a_second_try_nobody_answered_may_count),
         T(a_gap_within_a_fault_is_no_violation),
         T(buckets_on_disk_make_no_difference),
         T(files_of_one_campaign_are_one_history),
