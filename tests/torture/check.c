@@ -2,7 +2,7 @@
 /* check: judges the history of a campaign.
  *
  *   check DIR [--level N] [--json] [--report FILE] [--replay yes|no]
- *         [--loss S] [--budget S] [--gap S] [--memory MIB]
+ *         [--loss S] [--budget S] [--recovery S] [--gap S] [--memory MIB]
  *
  * DIR holds the *.hist files of a campaign (history.h). Prints a table of the
  * checks with how much each looked at, then the first examples of violations
@@ -20,8 +20,10 @@ static const char usage_text[] =
     "  --level N       promise that is demanded, 1 to 3 (1)\n"
     "  --loss S        level 1: calls acknowledged so long before a stop of\n"
     "                  Redis may be lost (3)\n"
-    "  --budget S      so long after its end a fault explains a second run or\n"
-    "                  a pause (30)\n"
+    "  --budget S      so long after its end a fault explains a second run "
+    "(30)\n"
+    "  --recovery S    so long after a fault of all a result may fail to come "
+    "(10)\n"
     "  --gap S         without a fault, a result comes at least so often (5)\n"
     "  --replay yes|no through the transitions of the model, too (yes)\n"
     "  --memory MIB    to sort in (512)\n"
@@ -71,6 +73,8 @@ static bool read_option(struct arguments *a, int option, const char *text)
         return read_seconds(text, &a->o.loss_us);
     case 'b':
         return read_seconds(text, &a->o.budget_us);
+    case 'R':
+        return read_seconds(text, &a->o.recovery_us);
     case 'g':
         return read_seconds(text, &a->o.gap_us);
     case 'p':
@@ -93,6 +97,7 @@ static bool read_arguments(struct arguments *a, int argc, char **argv)
         {"level", required_argument, NULL, 'l'},
         {"loss", required_argument, NULL, 'L'},
         {"budget", required_argument, NULL, 'b'},
+        {"recovery", required_argument, NULL, 'R'},
         {"gap", required_argument, NULL, 'g'},
         {"replay", required_argument, NULL, 'p'},
         {"memory", required_argument, NULL, 'm'},

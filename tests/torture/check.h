@@ -29,16 +29,18 @@ struct check_options {
     int64_t loss_us;   /* level 1: acknowledged so long before a stop of Redis:
                           it may be lost */
     int64_t budget_us; /* so long after its end a fault explains things */
-    int64_t gap_us;    /* without any fault, progress comes at least so often */
-    size_t memory;     /* bytes */
+    int64_t
+        recovery_us; /* so long after a fault of all there may be no progress */
+    int64_t gap_us;  /* without any fault, progress comes at least so often */
+    size_t memory;   /* bytes */
 };
 
 #define CHECK_OPTIONS_DEFAULT                                                  \
     (struct check_options)                                                     \
     {                                                                          \
         .level = 1, .replay = true, .loss_us = 3 * US_PER_S,                   \
-        .budget_us = 30 * US_PER_S, .gap_us = 5 * US_PER_S,                    \
-        .memory = (size_t)512 << 20,                                           \
+        .budget_us = 30 * US_PER_S, .recovery_us = 10 * US_PER_S,              \
+        .gap_us = 5 * US_PER_S, .memory = (size_t)512 << 20,                   \
     }
 
 /* ---- the world --------------------------------------------------------------*/

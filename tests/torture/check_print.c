@@ -115,7 +115,7 @@ void checked_print(const struct checked *c, const struct check_options *o,
     repeats_print(m, to);
     fprintf(to,
             "time: %" PRId64 " s, of these within a fault of all and its "
-            "budget: %" PRId64 " s\n",
+            "recovery: %" PRId64 " s\n",
             m->seconds, m->seconds_of_faults);
     histogram_line("from the end of a fault to the next result", &m->resume,
                    to);
@@ -126,13 +126,14 @@ void checked_print(const struct checked *c, const struct check_options *o,
     if (m->acknowledged > 0 && lost->violations == 0 && twice->violations == 0)
         fprintf(to,
                 "0 of %" PRIu64 " lost, 0 with two results: with 95 %% "
-                "confidence below %.2g of all\n",
-                m->acknowledged, 3.0 / (double)m->acknowledged);
-    if (lost->excused > 0)
+                "confidence below %.2g of all%s\n",
+                m->acknowledged, 3.0 / (double)m->acknowledged,
+                lost->excused + twice->excused > 0 ? ", but for:" : "");
+    if (lost->excused + twice->excused > 0)
         fprintf(to,
-                "level 1: %" PRIu64 " acknowledged tasks were lost with "
-                "the last moments of a stopped Redis\n",
-                lost->excused);
+                "level 1: %" PRIu64 " acknowledged tasks were lost, %" PRIu64
+                " ran again, with the last moments of a stopped Redis\n",
+                lost->excused, twice->excused);
     examples_print(c, to);
     uint64_t n = checked_violations(c);
     fprintf(to, "\n%s", n == 0 ? "clean\n" : "");

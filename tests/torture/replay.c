@@ -92,10 +92,12 @@ static unsigned report_leads_to(const struct holding *h, const struct task *t)
     const struct history_record *r = h->report;
     if (r != NULL && r->value[1] != HS_NONE)
         return IN(r->value[1]);
+    const struct history_record *s = t->spec;
     unsigned to = IN(h->status);
-    if (h->status == HS_COMPLETED)
+    if (h->status == HS_COMPLETED && (s == NULL || s->value[3] != 1))
         to |= IN(HS_QUEUED) | IN(HS_EXPIRED);
-    else if (h->status != HS_STOPPED)
+    else if (h->status != HS_COMPLETED && h->status != HS_STOPPED &&
+             (s == NULL || s->value[2] != 0))
         to |= IN(HS_QUEUED);
     if (t->n_stops > 0)
         to |= IN(HS_STOPPED);

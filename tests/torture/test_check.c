@@ -691,7 +691,7 @@ static void a_gap_within_a_fault_is_no_violation(void **state)
     good_campaign(&s->b);
     bad_c14(&s->b);
     fault(&s->b, 2100, 9000, FAULT_PARTITION, 0);
-    s->o.budget_us = 7 * US_PER_S; /* to 16 s; the result comes at 20 s */
+    s->o.recovery_us = 7 * US_PER_S; /* to 16 s; the result comes at 20 s */
     expect(s, NULL, 0);
     s->o.gap_us = 3 * US_PER_S;
     expect(s, "C14", 1);

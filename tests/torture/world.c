@@ -625,7 +625,7 @@ static struct gap longest_free(const struct interval *covered, size_t n,
     return best;
 }
 
-/* Faults of everybody, and stops of Redis, each with its budget. */
+/* Faults of everybody, and stops of Redis, each with its time to recover. */
 static struct rows covered_by_faults(const struct world *w)
 {
     struct rows out = {0};
@@ -634,13 +634,14 @@ static struct rows covered_by_faults(const struct world *w)
         struct interval *one = rows_add(&out, sizeof(*one));
         if (one != NULL)
             *one = (struct interval){all[i].begin_us,
-                                     all[i].end_us + w->o.budget_us};
+                                     all[i].end_us + w->o.recovery_us};
     }
     const struct boot *boots = ROWS(&w->boots, struct boot);
     for (size_t i = 0; i < w->boots.n; i++) {
         struct interval *one = rows_add(&out, sizeof(*one));
         if (one != NULL)
-            *one = (struct interval){boots[i].us, boots[i].us + w->o.budget_us};
+            *one =
+                (struct interval){boots[i].us, boots[i].us + w->o.recovery_us};
     }
     intervals_join(&out);
     return out;
