@@ -149,7 +149,8 @@ struct checked *check_campaign(const char *dir, const struct check_options *o,
         goto out;
     for (int i = 0; i < n_check_rows; i++)
         c->verdicts[i].may_be_excused =
-            check_rows[i].may_be_excused && o->level < 2;
+            check_rows[i].may_be_excused &&
+            (o->level < 2 || (o->level == 3 && check_rows[i].each != check_lost));
     h = history_reader_open(dir, o->memory, world_note, p.w, why);
     if (h == NULL)
         goto out;

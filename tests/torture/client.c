@@ -408,5 +408,7 @@ int main(int argc, char **argv)
     queuer_run(&q);
     history_add(&q.history, HISTORY_LEAVE, OUTCOME_OK, NULL, 0, 0, 0, 0, 0, 0);
     stint_close(q.s);
+    free(q.known);
+    free(q.now_ms);
     return 0;
 }

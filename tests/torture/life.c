@@ -214,12 +214,14 @@ bool task_read(struct task *t, const struct history_entry *entries, size_t n,
                        .n_entries = n,
                        .holdings = kept,
                        .n_room = n_room};
-    bool lossy = world_options(w)->level < 2;
+    /* At level 3 a queueing is acknowledged when a replica has it, but a result
+     * is not: a failover may take it back, and the task runs again. */
+    int level = world_options(w)->level;
     for (size_t i = 0; i < n; i++) {
         const struct history_record *r = &entries[i].record;
         task_note(t, r);
-        if (lossy && is_acknowledged(r) &&
-            world_may_lose(w, (int64_t)r->mono_us))
+        if ((level < 2 || (level == 3 && r->kind != HISTORY_SUBMIT)) &&
+            is_acknowledged(r) && world_may_lose(w, (int64_t)r->mono_us))
             t->may_be_rolled_back = true;
         if (r->fence == 0 || !is_of_holding(r->kind))
             continue;

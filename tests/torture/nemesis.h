@@ -32,6 +32,8 @@ struct nemesis {
     int64_t n_skipped[HISTORY_FAULTS_N];
     int64_t worst_ms[HISTORY_FAULTS_N]; /* from its end to the next report */
     int64_t bytes_cut, n_crashes;
+    int64_t n_idle;            /* failovers without a replica to promote */
+    int is_over;               /* 1: Redis does not come back */
     struct {
         int64_t end_ms;        /* 0: not waited for */
         uint64_t reported;
@@ -42,7 +44,8 @@ struct nemesis {
 struct node *nemesis_primary(const struct nemesis *n);
 /* A server has started: its identity goes to the history. */
 void nemesis_boot(struct nemesis *n, struct node *node, int rolled_back);
-/* Begins and ends what is due. Returns 1 while there is something to do. */
+/* Begins and ends what is due. Returns 1 while there is something to do; 0,
+ * too, with is_over. */
 int nemesis_tick(struct nemesis *n, int64_t now_ms);
 /* Ends all faults now. -1: Redis is not well afterwards. */
 int nemesis_stop(struct nemesis *n, int64_t now_ms);

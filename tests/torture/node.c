@@ -226,7 +226,8 @@ uint64_t node_run_id(struct node *n)
 
 int node_has_replica(struct node *n)
 {
-    struct redisReply *r = node_command(n, "WAIT 1 200");
+    freeReplyObject(node_command(n, "SET {stint}:none 1 EX 1"));
+    struct redisReply *r = node_command(n, "WAIT 1 500");
     int ok = r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer >= 1;
     freeReplyObject(r);
     return ok;

@@ -50,7 +50,7 @@ void node_do(struct node *n, const char *format, ...)
 void node_send(struct node *n, const char *command);
 /* Hash of its run_id, 0: none. */
 uint64_t node_run_id(struct node *n);
-/* 1: its replica is connected and has all. */
+/* 1: its replica has confirmed what was just written. */
 int node_has_replica(struct node *n);
 
 #endif

@@ -621,6 +621,47 @@ static void level_1_may_run_again_what_was_rolled_back(void **state)
     checked_free(c);
 }
 
+static void level_3_may_run_again_what_a_failover_took_back(void **state)
+{
+    struct setting *s = *state;
+    good_campaign(&s->b);
+    fault(&s->b, 1100, 1300, FAULT_REDIS_FAILOVER, 0);
+    queued(&s->b, 1000, "bad", plain);
+    uint64_t first = assigned(&s->b, 1010, WORKER_A, "bad");
+    code_ran(&s->b, 1011, 1015, WORKER_A, "bad", first);
+    reported(&s->b, 1020, WORKER_A, "bad", first, HS_COMPLETED, OUTCOME_OK);
+    uint64_t second = assigned(&s->b, 1500, WORKER_B, "bad");
+    code_ran(&s->b, 1501, 1510, WORKER_B, "bad", second);
+    reported(&s->b, 1520, WORKER_B, "bad", second, HS_COMPLETED, OUTCOME_OK);
+    dumped(&s->b, "bad", second, HS_COMPLETED, 1, 0, 0);
+    s->o.level = 3;
+    struct checked *c = judge(s);
+    assert_int_equal(checked_violations(c), 0);
+    assert_int_equal(verdict_of(c, "C4").excused, 1);
+    checked_free(c);
+    queued(&s->b, 1050, "lost", plain); /* its queueing is not excused */
+    expect(s, "C1", 1);
+}
+
+static void level_3_loses_nothing_when_redis_is_killed(void **state)
+{
+    struct setting *s = *state;
+    good_campaign(&s->b);
+    redis_killed(&s->b, 1100);
+    queued(&s->b, 1000, "bad", plain);
+    uint64_t first = assigned(&s->b, 1010, WORKER_A, "bad");
+    code_ran(&s->b, 1011, 1015, WORKER_A, "bad", first);
+    reported(&s->b, 1020, WORKER_A, "bad", first, HS_COMPLETED, OUTCOME_OK);
+    uint64_t second = assigned(&s->b, 1500, WORKER_B, "bad");
+    code_ran(&s->b, 1501, 1510, WORKER_B, "bad", second);
+    reported(&s->b, 1520, WORKER_B, "bad", second, HS_COMPLETED, OUTCOME_OK);
+    dumped(&s->b, "bad", second, HS_COMPLETED, 1, 0, 0);
+    s->o.level = 3;
+    struct checked *c = judge(s);
+    assert_int_equal(verdict_of(c, "C4").violations, 1);
+    checked_free(c);
+}
+
 /* ---- what is not proved is not said ------------------------------------------*/
 
 static void calls_that_crossed_are_no_violation(void **state)
@@ -780,6 +821,8 @@ int main(void)
         cmocka_unit_test(each_check_has_a_bad_history),
         T(level_1_may_lose_the_last_moment),
         T(level_1_may_run_again_what_was_rolled_back),
+        T(level_3_may_run_again_what_a_failover_took_back),
+        T(level_3_loses_nothing_when_redis_is_killed),
         T(calls_that_crossed_are_no_violation),
         T(a_report_nobody_answered_may_count_or_not),
         T(a_second_try_nobody_answered_may_count),

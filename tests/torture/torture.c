@@ -226,7 +226,7 @@ static void campaign_load(struct campaign *c)
     campaign_phase(c, 0);
     c->begun_ms = c->nemesis.begun_ms = now_ms;
     end_ms = now_ms + 3 * c->size.length_ms + c->size.drain_ms;
-    while (!interrupted && now_ms < end_ms &&
+    while (!interrupted && now_ms < end_ms && !c->nemesis.is_over &&
            (more || fleet_clients_left(&c->fleet) > 0)) {
         fleet_tick(&c->fleet, now_ms);
         more = nemesis_tick(&c->nemesis, now_ms);
@@ -301,7 +301,7 @@ static void campaign_drain(struct campaign *c)
     left.s = stint_open(&o, &err);
     int64_t now_ms = mono_ms(), end_ms = now_ms + c->size.drain_ms;
     for (left.n = 1; left.s != NULL && left.n > 0 && now_ms < end_ms &&
-                     !interrupted;
+                     !interrupted && !c->nemesis.is_over;
          now_ms = mono_ms()) {
         fleet_tick(&c->fleet, now_ms);
         nemesis_tick(&c->nemesis, now_ms);
@@ -437,7 +437,7 @@ static void campaign_summary(const struct campaign *c)
            "confidence below %.2g", c->dump.n_tasks,
            campaign_sum(c, FAULT_KILL_WORKER, 0, 0),
            campaign_sum(c, FAULT_REDIS_KILLED, FAULT_REDIS_POWER_CUT, 0),
-           campaign_sum(c, FAULT_REDIS_FAILOVER, 0, 0),
+           campaign_sum(c, FAULT_REDIS_FAILOVER, 0, 0) - n->n_idle,
            campaign_sum(c, FAULT_CONNECTION_RESET, FAULT_REPLY_DROPPED,
                         FAULT_REQUEST_CUT) +
                campaign_sum(c, FAULT_STALL, FAULT_SPLIT, FAULT_SLOW_LINK),

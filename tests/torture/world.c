@@ -386,12 +386,13 @@ static void losses_find(struct world *w)
 {
     const struct boot *boots = ROWS(&w->boots, struct boot);
     for (size_t i = 0; i < w->boots.n; i++)
-        if (boots[i].may_lose)
+        if (boots[i].may_lose && w->o.level < 2)
             add_loss(w, boots[i].us, boots[i].us);
     const struct fault *all = ROWS(&w->faults, struct fault);
     for (size_t i = 0; i < w->faults.n; i++) {
         const struct fault *f = &all[i];
-        if (strchr(history_fault_may(f->kind), 'L') == NULL)
+        if (strchr(history_fault_may(f->kind), 'L') == NULL ||
+            (w->o.level >= 2 && f->kind != FAULT_REDIS_FAILOVER))
             continue;
         int64_t to = f->end_us;
         for (size_t j = 0; j < w->boots.n; j++)
