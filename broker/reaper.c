@@ -297,13 +297,25 @@ static void reaper_deliver(struct reaper_group *g)
 
 /* ---- Duties ---------------------------------------------------------------- */
 
+/* Redis's time (ms) by what was seen of it and by our own clock since: only
+ * leases that ended before that have ended. Its clock may jump between a look
+ * and the call that follows. 0: nothing seen. */
+static int64_t reaper_sees_ms(const struct reaper_group *g)
+{
+    struct reaper *r = g->reaper;
+    const struct reaper_clock *c = reaper_clock_find(r, g->name);
+    if (c == NULL || c->mono_ms == 0)
+        return 0;
+    return c->redis_us / 1000 + (r->clock() - c->mono_ms);
+}
+
 static void reaper_call(struct reaper_group *g, enum script_id id)
 {
     struct args a;
     args_init(&a);
     args_add_i64(&a, REAP_TASKS_MAX);
     if (id == SCRIPT_RECOVER)
-        args_add_i64(&a, 0);
+        args_add_i64(&a, reaper_sees_ms(g));
     if (id == SCRIPT_PRUNE)
         args_add_i64(&a, RETAINED_MAX);
     g->busy = 1;

@@ -11,16 +11,25 @@
 #define HISTORY_MAGIC "STINTH01" /* first 8 bytes of a file */
 #define HISTORY_ID_MAX 32        /* of a task, with its NUL */
 
-/* name, word, what value[0..3] are. `id`, `fence`, `token` where they are known
+/* What is not known to the writer is 0: the checker then works it out (the new
+ * status of a report, from the SPEC) or demands less (an order by Redis's us).
+ * A record of a call is written when its answer is there, or when none will
+ * come (UNKNOWN); REPORT_SENT before the call. Due and limits are in ms. Of an
+ * ASSIGN that brought several tasks, one record each, in the order of the
+ * reply; due 0: no order is demanded of it. FINAL with status NONE: pruned,
+ * only its id is left.
+ *
+ * name, word, what value[0..3] are. `id`, `fence`, `token` where they are known
  * to whoever writes, else "" and 0. */
 #define HISTORY_KINDS(X)                                                       \
     /* Client: what is about to be queued. One for each task, before the first \
      * try. times in ms of Redis's clock, 0: none. */                          \
     X(SPEC, "spec", "start_time, stop_time, retry_failed, repeats")            \
     X(SUBMIT, "submit", "level asked; outcome OK REFUSED UNKNOWN")             \
-    X(REQUEUE, "requeue", "outcome OK REFUSED UNKNOWN")                        \
+    X(REQUEUE, "requeue", "1: runs counted anew; outcome OK REFUSED UNKNOWN")  \
     X(STOP, "stop", "outcome OK REFUSED UNKNOWN")                              \
-    X(SEEN, "seen", "status (enum history_status), level of the fleet's Redis")\
+    X(SEEN, "seen", "status (enum history_status), level of the fleet's "      \
+                    "Redis, Redis's us")                                       \
     /* Worker: what replies of scripts said, and what became of runs. */       \
     X(BIRTH, "birth", "pid; actor begins")                                     \
     X(LEAVE, "leave", "outcome; actor ends by itself")                         \
@@ -28,11 +37,12 @@
     X(START, "start", "Redis's us; outcome OK STALE UNKNOWN")                  \
     X(REPORT_SENT, "report-sent", "status of the run, sequence")               \
     X(REPORT, "report", "status of the run, new status of the task, sequence; "\
-                        "outcome OK AGAIN STALE REFUSED UNKNOWN")              \
+                        "Redis's us; outcome OK AGAIN STALE REFUSED UNKNOWN")  \
     X(PROGRESS, "progress", "outcome OK STALE UNKNOWN")                        \
-    X(RELEASE, "release", "outcome OK STALE UNKNOWN")                          \
+    X(RELEASE, "release", "Redis's us; outcome OK STALE UNKNOWN")              \
     X(LOST_LEASE, "lost-lease", "worker heard that it does not hold it")       \
-    X(HEARTBEAT, "heartbeat", "how many held; outcome OK STALE UNKNOWN")       \
+    X(HEARTBEAT, "heartbeat", "how many held, lease in ms, Redis's us; "       \
+                              "outcome OK STALE UNKNOWN")                      \
     X(USAGE, "usage", "open descriptors, children, zombies, RSS in KiB")       \
     /* The task's own code; resource: the process that checks fences. */       \
     X(EFFECT_BEGIN, "effect", "pid, attempt, try of this code")                \
