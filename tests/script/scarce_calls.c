@@ -90,6 +90,9 @@ static int is_counter(int fd)
 
 TRANSFER(read, (int fd, void *to, size_t n), (fd, to, n), ONE, EINTR, EAGAIN,
          IN_PART, ECONNRESET, EIO)
+/* What a fortified build calls where the compiler knows the buffer's size. */
+TRANSFER(__read_chk, (int fd, void *to, size_t n, size_t cap),
+         (fd, to, n, cap), ONE, EINTR, EAGAIN, IN_PART, ECONNRESET, EIO)
 /* A byte to a pipe of one's own, which wakes somebody, has nothing to fail by
  * but a signal. */
 OURS ssize_t write(int fd, const void *from, size_t n)
