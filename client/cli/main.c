@@ -31,6 +31,7 @@ static const struct command commands[] = {
     COMMAND("group", group, "the parts of a group"),
     COMMAND("cron", cron, "the next times of a cron expression"),
     COMMAND("fsck", fsck, "check all keys"),
+    COMMAND("library", library, "the functions in Redis"),
     COMMAND("bench", bench, "measure the speed"),
     COMMAND("embedded", embedded, "the embedded Redis"),
     COMMAND("completion", completion,

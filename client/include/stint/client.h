@@ -354,6 +354,42 @@ STINT_API STINT_CHECKED int stint_parts(stint *s, const char *group,
                                         stint_part_fn fn, void *arg,
                                         struct stint_err *err);
 
+/* ---- The functions in Redis ---------------------------------------------- */
+
+/* Every handle and worker loads the functions if Redis lacks them or has older
+ * ones. Where their users may not (FUNCTION LOAD), somebody does it for them. */
+enum stint_library_state {
+    STINT_LIBRARY_MISSING,
+    STINT_LIBRARY_OLDER,
+    STINT_LIBRARY_SAME,
+    STINT_LIBRARY_OTHER, /* our version, another build */
+    STINT_LIBRARY_NEWER  /* serves us, too */
+};
+
+struct stint_library {
+    size_t size;             /* sizeof(struct stint_library) */
+    const char *at;          /* URL of the server, without the password */
+    enum stint_library_state state;
+    long version;            /* 0: missing */
+    char sha1[41];           /* "": missing */
+    int needed;              /* version of this libstint's */
+    const char *needed_sha1;
+    int loaded;              /* 1: just now */
+};
+/* `row` and its texts are valid during the call. */
+typedef void (*stint_library_fn)(const struct stint_library *row, void *arg);
+/* What each server (of a cluster each primary) has. Errors: INVALID (url),
+ * UNREACHABLE, AUTH (the user may not FUNCTION LIST), NOMEM, PROTOCOL. */
+STINT_API STINT_CHECKED int stint_library_status(const struct stint_options *o,
+                                                 stint_library_fn fn, void *arg,
+                                                 struct stint_err *err);
+/* Loads ours where it is missing, older or of another build; a newer one stays.
+ * fn hears what is there then. May be repeated. Errors: the same; AUTH: the
+ * user may not FUNCTION LOAD. */
+STINT_API STINT_CHECKED int stint_library_load(const struct stint_options *o,
+                                               stint_library_fn fn, void *arg,
+                                               struct stint_err *err);
+
 /* Walks all keys in bounded steps, changing nothing. fn hears each fault as
  * a sentence. *n_checked: tasks looked at; *n_faults. */
 typedef void (*stint_fsck_fn)(const char *group, const char *fault, void *arg);
