@@ -23,7 +23,7 @@ struct script_wait {
     script_done_fn fn;
     void *arg;
     char key[KEY_CAP]; /* the call's: where it went */
-    long found;        /* loading: version of the library there, 0: none */
+    long found;        /* loading: version of the library there, -1: none */
 };
 
 void script_caller_init(struct script_caller *c, struct store *store,
@@ -43,7 +43,7 @@ static struct script_wait *script_wait_new(struct script_caller *c,
         w->c = c;
         w->fn = fn;
         w->arg = arg;
-        w->found = 0;
+        w->found = -1;
         snprintf(w->key, sizeof(w->key), "%s", key);
     }
     return w;
@@ -165,7 +165,7 @@ static void script_denied(const struct script_wait *w,
                           struct stint_err *err)
 {
     char has[64] = "does not have Stint's functions";
-    if (w->found > 0)
+    if (w->found >= 0)
         snprintf(has, sizeof(has), "has version %ld of Stint's functions",
                  w->found);
     err_set(err, STINT_AUTH, "Redis %s, version %d is needed, and this user "
@@ -266,7 +266,8 @@ static void script_on_version(const struct redisReply *reply,
         return;
     }
     char *sha1;
-    w->found = script_version(reply, &sha1);
+    if (reply->type == REDIS_REPLY_ARRAY)
+        w->found = script_version(reply, &sha1);
     /* Missing or older; a real refusal shows again at the load. */
     if (c->no_functions)
         script_load_each(c, w);
