@@ -232,18 +232,21 @@ static int map_ask(const struct client_settings *to, struct slots *map,
     return err_set(err, first.code, "%s", first.text);
 }
 
-/* The map is large for a stack. */
+/* One that is away does not keep the others from it; the first error is told.
+ * The map is large for a stack. */
 static int library_everywhere(const struct library *l, struct stint_err *err)
 {
     struct slots *map = malloc(sizeof(*map));
     if (map == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
     slots_init(map);
-    int rc = map_ask(l->to, map, err);
-    for (int i = 0; rc == 0 && i < map->n_nodes; i++) {
+    int map_failed = map_ask(l->to, map, err), rc = map_failed;
+    for (int i = 0; !map_failed && i < map->n_nodes; i++) {
+        struct stint_err why = {0};
         struct conf node;
         conf_of_node(&node, &l->to->conf, &map->nodes[i]);
-        rc = library_at(l, &node, err);
+        if (library_at(l, &node, &why))
+            rc = err_set(err, why.code, "%s", why.text);
     }
     slots_close(map);
     free(map);

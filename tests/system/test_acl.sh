@@ -143,9 +143,10 @@ cat >"$tmp/may" <<'END'
 stint-deploy fleet_list
 stint-client queue_task fire deliver messages stop_task requeue_task enable_task
 stint-client disable_task delete_task task_status list stats why family
-stint-client fleet_heartbeat fleet_list
+stint-client fleet_heartbeat fleet_list set_parts
 stint-worker assign start progress report release heartbeat expire fire settle
 stint-worker recover prune wake messages deliver fleet_heartbeat fleet_list
+stint-worker task_status stats set_parts
 stint-broker expire fire settle recover prune wake messages deliver
 stint-broker fleet_heartbeat fleet_list
 stint-monitor stats fleet_list

@@ -8,7 +8,8 @@
 nodes=$tmp/nodes
 cluster_start() {
     local port
-    STINT_URL=$("$here/../../deploy/cluster" start --appendonly "$nodes" \
+    STINT_URL=$("$here/../../deploy/cluster" start --appendonly \
+        "${cluster_options[@]}" "$nodes" \
         2>"$tmp/cluster.log") || fail "deploy/cluster start"
     for port in $(ports); do
         pids+=("$(cat "$nodes/$port/pid")")
@@ -32,6 +33,7 @@ slot_of() { # KEY
 
 cluster_start
 export STINT_URL
+load_library
 ok "$STINT_URL"
 
 # group_at INDEX: the first of g1, g2... whose slot the node has
@@ -254,6 +256,7 @@ kill_pid=$(node_pid "$fleet")
 kill -KILL "$kill_pid" || fail "no such node"
 until_true 5 "the fleet's primary is killed" gone "$kill_pid"
 node "$other" FUNCTION FLUSH >/dev/null
+load_library
 worker late --group "${groups[0]}" --group "${groups[1]}" \
     --group "${groups[2]}"
 has_lease() {
