@@ -185,7 +185,8 @@ struct stint_list_options {
     size_t limit;         /* 0: no limit */
 };
 #define STINT_LIST_OPTIONS_INIT {sizeof(struct stint_list_options), 0, 0, 0, 100}
-/* Return non-zero to stop. `t` is valid during the call. */
+/* Return non-zero to stop. `t` is valid during the call. Of a cluster, groups
+ * that cannot be reached are left out, and named by the error at the end. */
 typedef int (*stint_list_fn)(const struct stint_status *t, void *arg);
 STINT_API STINT_CHECKED int stint_list(stint *s,
                                        const struct stint_list_options *o,
@@ -324,7 +325,8 @@ struct stint_stats {
     int64_t broadcasts; /* queued or running */
 };
 typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
-/* `group` NULL: each group in turn. */
+/* `group` NULL: each group in turn; of a cluster, those that cannot be reached
+ * are left out, and named by the error at the end (so does stint_fsck). */
 STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
                                         stint_stats_fn fn, void *arg,
                                         struct stint_err *err);
