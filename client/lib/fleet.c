@@ -340,7 +340,7 @@ int stint_stats(stint *s, const char *group, stint_stats_fn fn, void *arg,
     if (groups == NULL)
         return -1;
     struct missing m;
-    missing_init(&m, s);
+    missing_init(&m, s, group == NULL);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = missing_note(&m, groups[i],
                           stats_group(s, groups[i], fn, arg, err), err);

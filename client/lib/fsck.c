@@ -133,7 +133,7 @@ int stint_fsck(stint *s, stint_fsck_fn fn, void *arg, uint64_t *n_checked,
     if (groups == NULL)
         return -1;
     struct missing m;
-    missing_init(&m, s);
+    missing_init(&m, s, 1);
     for (size_t i = 0; i < n && rc == 0; i++) {
         rc = fsck_parts(&f, groups[i], parts_of(s, groups[i]), err);
         if (rc == 0)

@@ -97,7 +97,7 @@ int stint_list(stint *s, const struct stint_list_options *o, stint_list_fn fn,
     if (groups == NULL)
         return -1;
     struct missing m;
-    missing_init(&m, s);
+    missing_init(&m, s, full.group == NULL);
     for (size_t i = 0; i < n && rc == 0 && !l.stopped; i++)
         rc = missing_note(&m, groups[i], list_group(&l, groups[i], err), err);
     rc = missing_end(&m, rc, err);

@@ -6,12 +6,17 @@
 
 #include "err.h"
 
-/* The time for a group once another one was found missing. */
+/* For the first that does not answer: a replica that takes over needs about as
+ * long. And for a group once another one was found missing. */
+#define MISSING_MS     3000
 #define MISSING_TRY_MS 500
 
-void missing_init(struct missing *m, struct stint *s)
+void missing_init(struct missing *m, struct stint *s, int all)
 {
     *m = (struct missing){.s = s, .timeout_ms = s->timeout_ms};
+    if (all && s->store->ops->call_at != NULL &&
+        s->timeout_ms > MISSING_MS)
+        s->timeout_ms = MISSING_MS;
 }
 
 int missing_note(struct missing *m, const char *group, int rc,

@@ -14,7 +14,9 @@ struct missing {
     struct stint_err first;
 };
 
-void missing_init(struct missing *m, struct stint *s);
+/* all: more than one group was asked for; if not, the handle's whole time is
+ * for that one. */
+void missing_init(struct missing *m, struct stint *s, int all);
 /* rc: of looking at the group, with its err. A group that cannot be reached is
  * noted, and 0 returned with err cleared; the next ones are not waited for so
  * long. Anything else: rc. Of one Redis that is no cluster: rc. */
