@@ -304,6 +304,23 @@ done
 contains "a monitor does not see tasks" NOPERM \
     "$(as stint-monitor HMGET '{stint:main}:task' one)"
 
+# ---- What few users may --------------------------------------------------------
+
+exits "a client is not told Redis's settings" 2 "$STINT" queue-task sleep_ms \
+    --durability 2
+contains "and says so" "does not let us see its setting" "$errout"
+exits "stint-durable is" 2 "$STINT" queue-task sleep_ms --durability 2 \
+    --url "$(url_of stint-durable)"
+contains "which are not good enough here" "no append-only file" "$errout"
+exits "a group of a bench" 0 "$STINT" bench queue --tasks 10 \
+    --url "$(url_of operator)"
+exits "a client cannot forget it" 1 "$STINT" bench clean
+exits "an admin can" 0 "$STINT" bench clean --url "$(url_of stint-admin)"
+exits "an admin checks" 0 "$STINT" fsck --url "$(url_of stint-admin)"
+exits "and pauses workers" 0 "$STINT" disable --url "$(url_of stint-admin)"
+exits "or lets them go on" 0 "$STINT" resume --url "$(url_of stint-admin)"
+exits "which a client cannot" 3 "$STINT" disable
+
 # ---- New passwords -----------------------------------------------------------
 
 old=$(url_of stint-client)

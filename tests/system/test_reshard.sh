@@ -95,4 +95,34 @@ printf 't100001\nt100002\nt100003\nt100004\n' >"$tmp/long"
     fail "waiting: $(tail -n 3 "$tmp/wait.log")"
 exactly_once "a move that outlives the leases"
 fsck_clean
+
+# ---- Why ASK is not followed -------------------------------------------------
+
+# A script at the new node would see what has arrived, and write beside what is
+# still to come: then the move cannot end without losing one of both.
+from=$(((at[i] + 1) % 3)) to=$(((at[i] + 2) % 3))
+base={stint:${groups[0]}}
+node "$to" CLUSTER SETSLOT "$slot" IMPORTING "$(node "$from" CLUSTER MYID)" \
+    >/dev/null
+node "$from" CLUSTER SETSLOT "$slot" MIGRATING "$(node "$to" CLUSTER MYID)" \
+    >/dev/null
+there=$(node "$from" HLEN "$base:task")
+printf "ASKING\nFCALL stint_queue_task 1 %s 1 0 0 asked note +0 '' '' {}\n" \
+    "$base" | redis-cli -p "$(port_of "$to")" >"$tmp/asked"
+equal "who follows ASK begins the group anew" 1 \
+    "$(printf 'ASKING\nHLEN %s:task\n' "$base" |
+        redis-cli -p "$(port_of "$to")" | tail -n 1)"
+contains "and the group can no longer move" BUSYKEY "$(node "$from" MIGRATE \
+    127.0.0.1 "$(port_of "$to")" "$base:task" 0 5000 2>&1)"
+# Undone, it is as it was.
+for key in $(node "$to" CLUSTER GETKEYSINSLOT "$slot" 100); do
+    printf 'ASKING\nDEL %s\n' "$key" | redis-cli -p "$(port_of "$to")" \
+        >/dev/null
+done
+node "$to" CLUSTER SETSLOT "$slot" STABLE >/dev/null
+node "$from" CLUSTER SETSLOT "$slot" STABLE >/dev/null
+equal "all is where it was" "$there" "$(node "$from" HLEN "$base:task")"
+"$STINT" queue-task note --id after --group-name "${groups[0]}" \
+    --args '["after",0.01]' >/dev/null || fail "queueing"
+exits "and goes on" 0 "$STINT" wait after --timeout 20
 passed

@@ -5,8 +5,11 @@
 # is given the user of its role. The default user stays on, for the test's own
 # redis-cli, and for what starts the embedded Redis and so loads the library.
 #
-# All system tests so, by hand (a few are none of Redis's business):
-#   STINT_TEST_ACL=1 ctest -L system -j2
+# All system tests so, by hand:
+#   cd build/plain && STINT_TEST_ACL=1 ctest -L system -E 'acl|embedded|examples'
+# Those that start another Redis of their own (bench, durability, evalsha,
+# replica) use it as the default user; examples looks for files beside the
+# program.
 : "${tmp:?lib.sh goes first}"
 
 acl_dir=$tmp/acl
