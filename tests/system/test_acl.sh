@@ -312,14 +312,17 @@ contains "and says so" "does not let us see its setting" "$errout"
 exits "stint-durable is" 2 "$STINT" queue-task sleep_ms --durability 2 \
     --url "$(url_of stint-durable)"
 contains "which are not good enough here" "no append-only file" "$errout"
-exits "a group of a bench" 0 "$STINT" bench queue --tasks 10 \
-    --url "$(url_of operator)"
-exits "a client cannot forget it" 1 "$STINT" bench clean
-exits "an admin can" 0 "$STINT" bench clean --url "$(url_of stint-admin)"
+exits "a task in the group of benches" 0 "$STINT" queue-task sleep_ms --id left \
+    --group-name bench
+exits "stopped" 0 "$STINT" stop-task left
+"$STINT" bench clean >"$tmp/out" 2>&1 && fail "a client forgets a group"
+contains "a client may not remove it" NOPERM "$(cat "$tmp/out")"
+exits "an admin may" 0 "$STINT" bench clean --url "$(url_of stint-admin)"
+contains "and does" "removed 1 task" "$out"
 exits "an admin checks" 0 "$STINT" fsck --url "$(url_of stint-admin)"
-exits "and pauses workers" 0 "$STINT" disable --url "$(url_of stint-admin)"
-exits "or lets them go on" 0 "$STINT" resume --url "$(url_of stint-admin)"
-exits "which a client cannot" 3 "$STINT" disable
+exits "and pauses workers" 0 "$STINT" disable --all --url "$(url_of stint-admin)"
+exits "or lets them go on" 0 "$STINT" resume --all --url "$(url_of stint-admin)"
+exits "which a client cannot" 3 "$STINT" disable --all
 
 # ---- New passwords -----------------------------------------------------------
 
