@@ -58,6 +58,10 @@ void reaper_look_all(struct reaper *r);
  * must not let all leases end in a heap. */
 void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
                       int64_t now_mono_ms);
+/* A call about the group (NULL: about any) has failed, so that those of other
+ * workers may have, too: from when it answers again, nobody's lease has ended
+ * there until all had the time to renew it. */
+void reaper_missed(struct reaper *r, const char *group);
 /* Only when no call is outstanding. */
 void reaper_close(struct reaper *r);
 

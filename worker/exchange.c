@@ -50,6 +50,8 @@ static void exchange_failed(struct worker *w, struct worker_group *g,
     if (g != NULL) {
         g->pause_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
         g->reconcile = 1; /* it may have happened */
+        if (err->code != STINT_LEASE)
+            reaper_missed(&w->reaper, g->name);
     }
     w->want_tick(w->want_arg);
 }

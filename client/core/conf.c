@@ -219,6 +219,7 @@ void conf_of_node(struct conf *to, const struct conf *c,
 {
     *to = *c;
     to->n_nodes = 0;
+    to->is_node = 1;
     to->port = node->port;
     snprintf(to->host, sizeof(to->host), "%s", node->host);
     node_show(to->shown, sizeof(to->shown), node);

@@ -26,6 +26,7 @@ struct conf {
                            of a long list of nodes only the beginning */
     int n_nodes;        /* of a cluster; 0: this is none */
     struct conf_node nodes[CONF_NODES_MAX];
+    int is_node;        /* a node of a cluster, primary or replica */
 };
 
 /* Errors: INVALID, with what is wrong; rediss:// and redis+sentinel:// are

@@ -159,7 +159,7 @@ int hello_argv(const struct conf *conf, enum hello step, const char *argv[3],
         argv[2] = "stint";
         return 3;
     case HELLO_PING:
-        argv[0] = "PING";
+        argv[0] = "HELLO"; /* changes nothing, and tells the role */
         return 1;
     case HELLO_N:
         break;
@@ -173,13 +173,36 @@ static int reply_starts(const struct redisReply *r, const char *word)
     return r->len >= n && !memcmp(r->str, word, n);
 }
 
+/* A replica is behind: who asks it may see a task go backwards, and what it is
+ * told is refused. The node of a cluster sends everybody to its primary. */
+static int hello_check_role(const struct conf *conf,
+                            const struct redisReply *reply,
+                            struct stint_err *err)
+{
+    for (size_t i = 0; i + 1 < reply->elements && !conf->is_node; i += 2) {
+        const struct redisReply *name = reply->element[i];
+        const struct redisReply *role = reply->element[i + 1];
+        if (name->type != REDIS_REPLY_STRING || name->len != 4 ||
+            memcmp(name->str, "role", 4) != 0)
+            continue;
+        if (role->type != REDIS_REPLY_STRING || role->len != 7 ||
+            memcmp(role->str, "replica", 7) != 0)
+            break;
+        return err_set(err, STINT_READONLY, "Redis at %.100s is a replica: the "
+                       "URL has to name its primary", conf->shown);
+    }
+    return 0;
+}
+
 int hello_check(const struct conf *conf, enum hello step,
                 const struct redisReply *reply, struct stint_err *err)
 {
     struct stint_err why = {0};
 
     if (reply->type != REDIS_REPLY_ERROR)
-        return 0;
+        return step == HELLO_PING ? hello_check_role(conf, reply, err) : 0;
+    if (step == HELLO_PING && reply_starts(reply, "ERR unknown command"))
+        return 0; /* before Redis 6: it answers, and will say READONLY */
     err_from_reply(&why, reply->str, reply->len);
     if (reply_starts(reply, "ERR max number of clients"))
         return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "

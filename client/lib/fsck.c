@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "err.h"
+#include "missing.h"
 #include "part.h"
 #include "parts.h"
 
@@ -131,11 +132,15 @@ int stint_fsck(stint *s, stint_fsck_fn fn, void *arg, uint64_t *n_checked,
     group_name *groups = client_groups(s, &n, err);
     if (groups == NULL)
         return -1;
+    struct missing m;
+    missing_init(&m, s, 1);
     for (size_t i = 0; i < n && rc == 0; i++) {
         rc = fsck_parts(&f, groups[i], parts_of(s, groups[i]), err);
         if (rc == 0)
             rc = fsck_group(&f, groups[i], err);
+        rc = missing_note(&m, groups[i], rc, err);
     }
+    rc = missing_end(&m, rc, err);
     free(groups);
     if (n_checked != NULL)
         *n_checked = f.checked;

@@ -244,7 +244,8 @@ struct stint_list_options {
     size_t limit;         /* 0: no limit */
 };
 #define STINT_LIST_OPTIONS_INIT {sizeof(struct stint_list_options), 0, 0, 0, 100}
-/* Return non-zero to stop. `t` is valid during the call. */
+/* Return non-zero to stop. `t` is valid during the call. Of a cluster, groups
+ * that cannot be reached are left out, and named by the error at the end. */
 typedef int (*stint_list_fn)(const struct stint_status *t, void *arg);
 STINT_API STINT_CHECKED int stint_list(stint *s,
                                        const struct stint_list_options *o,
@@ -383,7 +384,8 @@ struct stint_stats {
     int64_t broadcasts; /* queued or running */
 };
 typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
-/* `group` NULL: each group in turn. */
+/* `group` NULL: each group in turn; of a cluster, those that cannot be reached
+ * are left out, and named by the error at the end (so does stint_fsck). */
 STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
                                         stint_stats_fn fn, void *arg,
                                         struct stint_err *err);
@@ -412,6 +414,42 @@ typedef int (*stint_part_fn)(int part, int parts, const struct stint_stats *t,
 STINT_API STINT_CHECKED int stint_parts(stint *s, const char *group,
                                         stint_part_fn fn, void *arg,
                                         struct stint_err *err);
+
+/* ---- The functions in Redis ---------------------------------------------- */
+
+/* Every handle and worker loads the functions if Redis lacks them or has older
+ * ones. Where their users may not (FUNCTION LOAD), somebody does it for them. */
+enum stint_library_state {
+    STINT_LIBRARY_MISSING,
+    STINT_LIBRARY_OLDER,
+    STINT_LIBRARY_SAME,
+    STINT_LIBRARY_OTHER, /* our version, another build */
+    STINT_LIBRARY_NEWER  /* serves us, too */
+};
+
+struct stint_library {
+    size_t size;             /* sizeof(struct stint_library) */
+    const char *at;          /* URL of the server, without the password */
+    enum stint_library_state state;
+    long version;            /* 0: missing */
+    char sha1[41];           /* "": missing */
+    int needed;              /* version of this libstint's */
+    const char *needed_sha1;
+    int loaded;              /* 1: just now */
+};
+/* `row` and its texts are valid during the call. */
+typedef void (*stint_library_fn)(const struct stint_library *row, void *arg);
+/* What each server (of a cluster each primary) has. Errors: INVALID (url),
+ * UNREACHABLE, AUTH (the user may not FUNCTION LIST), NOMEM, PROTOCOL. */
+STINT_API STINT_CHECKED int stint_library_status(const struct stint_options *o,
+                                                 stint_library_fn fn, void *arg,
+                                                 struct stint_err *err);
+/* Loads ours where it is missing, older or of another build; a newer one stays.
+ * fn hears what is there then. May be repeated. Errors: the same; AUTH: the
+ * user may not FUNCTION LOAD. */
+STINT_API STINT_CHECKED int stint_library_load(const struct stint_options *o,
+                                               stint_library_fn fn, void *arg,
+                                               struct stint_err *err);
 
 /* Walks all keys in bounded steps, changing nothing. fn hears each fault as
  * a sentence. *n_checked: tasks looked at; *n_faults. */
