@@ -140,13 +140,15 @@ end
 -- A due task: taken, parked, or too late.
 local function hand_out(id, due, text, task)
     local r = text and decode(text)
-    if not task or (r and r.status ~= 'QUEUED') then
-        -- The records and this index disagree: be loud.
-        r = r or fresh(due)
-        if not ENDED[r.status] then
-            finish(w, id, r, 'FAILED', now,
-                   '{"error":"the record of this task is lost"}')
+    if not task or task == LOST or r and r.status == 'BROKEN' then
+        if not r or not ENDED[r.status] then -- be loud
+            lose(w, id, r or fresh(due), now, now_us, task,
+                 task and r and r.status == 'BROKEN'
+                 and 'its state record cannot be read'
+                 or 'what was queued is gone')
         end
+    elseif r and r.status ~= 'QUEUED' then
+        -- This index is wrong; the record is the authority.
     elseif r and r.expire and tonumber(r.expire) < now then
         leave(w, id, r, task)
         r.token, r.worker = '-', '-'

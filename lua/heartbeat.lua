@@ -58,7 +58,8 @@ if string.sub(ARGV[5], 1, 1) == '1' then
                 r.start = 0
                 give_back(w, id, r, now, tasks[i])
             else
-                put(w, 'SREM', base .. kind .. worker, id)
+                give_up(w, base .. kind .. worker, 'S', id, r, tasks[i], now,
+                        now_us)
             end
         end
     end

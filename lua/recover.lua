@@ -84,7 +84,7 @@ for _, worker in ipairs(lapsed) do
                     give_back(w, id, r, now, tasks[i])
                 end
             else
-                put(w, of .. 'REM', key, id)
+                give_up(w, key, of, id, r, tasks[i], now, now_us)
             end
             moved = moved + 1
         end

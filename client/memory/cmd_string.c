@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys of any kind, and strings. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
 
@@ -23,6 +24,16 @@ void cmd_exists(struct command *c)
         n += keyspace_find(&c->m->keys, c->m->now_us / 1000, c->argv[i].at,
                            c->argv[i].len) != NULL;
     out_integer(c->out, n);
+}
+
+void cmd_type(struct command *c)
+{
+    static const char *const names[] = {"string", "list", "hash", "set",
+                                        "zset"};
+    const struct object *o = keyspace_find(
+        &c->m->keys, c->m->now_us / 1000, c->argv[1].at, c->argv[1].len);
+    const char *name = o != NULL ? names[o->kind] : "none";
+    out_status(c->out, name, strlen(name));
 }
 
 void cmd_flushall(struct command *c)
