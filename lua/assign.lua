@@ -215,6 +215,16 @@ for _, key in ipairs(sources) do
         end
     end
 end
+w.demands[base .. ':wake'] = 'zset' -- written to behind the flush
+if not is_plain then
+    w.demands[base .. ':wake:' .. SUSPECTS] = 'zset'
+    for _, key in ipairs(sources) do
+        local fn = sources[key] and match(sources[key], ':(.+)$')
+        if fn then
+            w.demands[base .. ':wake:' .. fn] = 'zset'
+        end
+    end
+end
 flush(w, now)
 
 -- Pass the wake-up on while work remains, and keep the time of the next.

@@ -452,11 +452,25 @@ end
 -- FAILED, for people to see.
 local function lose(w, id, r, now, now_us, task, why, is_worker_lost)
     local base = w.base
+    local is_read = r and r.status ~= 'BROKEN'
+    local of = not is_read and match(id, '^(.+)@%d+$')
+    local cast = of and redis.call('HGET', base .. ':state', of)
+    if cast and decode(cast).cast then
+        -- A part of a broadcast: which counts those that are left in a repair.
+        for _, name in ipairs({':task', ':state', ':run'}) do
+            put(w, 'HDEL', base .. name, id)
+        end
+        if not task and not r then
+            return
+        end
+    end
     set_aside(w, id, now, why, redis.call('HGET', base .. ':state', id) or '')
+    if cast and decode(cast).cast then
+        return
+    end
     if not task then
         put(w, 'HSET', base .. ':task', id, LOST)
     end
-    local is_read = r and r.status ~= 'BROKEN'
     if is_read and r.status ~= 'QUEUED'
         and not (is_worker_lost and not ENDED[r.status]) then
         return
@@ -467,9 +481,6 @@ local function lose(w, id, r, now, now_us, task, why, is_worker_lost)
     else -- no ticket that anybody has fits the new one
         r = fresh(0)
         r.fence = num(now_us)
-        local of = match(id, '^(.+)@%d+$')
-        local cast = of and redis.call('HGET', base .. ':state', of)
-        r.of = cast and decode(cast).cast and of
         r.kids = redis.call('EXISTS', base .. ':children:' .. id) == 1 and '1'
     end
     if task == '-' then

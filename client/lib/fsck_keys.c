@@ -101,6 +101,16 @@ static int group_add(struct fsck *f, const char *group, struct stint_err *err)
     return 0;
 }
 
+/* Was a key moved? A repair then did nothing else in that call. */
+static int is_moved(const struct fsck *f, const struct redisReply *r, size_t at)
+{
+    size_t len;
+    for (size_t i = at; !f->o->is_dry && i + 1 < reply_n(r); i += 2)
+        if (strcmp(reply_str(r, i + 1, &len), "ASIDE") == 0)
+            return 1;
+    return 0;
+}
+
 /* Names of one base: args begin behind protocol and time. */
 static int names_ask(struct fsck *f, const char *base, const char *group,
                      const struct args *names, struct stint_err *err)
@@ -123,8 +133,9 @@ static int names_ask(struct fsck *f, const char *base, const char *group,
     }
     if (rc == 0)
         rc = fsck_hear(f, base, r, 2 + n, err);
+    int again = rc == 0 && is_moved(f, r, 2 + n);
     client_reply_free(r);
-    return rc;
+    return again ? names_ask(f, base, group, names, err) : rc;
 }
 
 /* All names of the reply that have the base of its i-th; they are emptied. */
