@@ -3,7 +3,7 @@
 -- stop_time. A due task of a function the worker does not know is parked with
 -- its like, out of the way of the others. Parts of broadcasts for this worker
 -- are RUNNING beyond its slots.
--- FLAGS:
+-- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run; behind a blank an s:
 -- it holds a task already that was lost with a worker; an r: it rests, and
 -- takes no parts of broadcasts either  ARGV[6] to prefetch

@@ -44,7 +44,11 @@ static void exchange_failed(struct worker *w, struct worker_group *g,
         log_debug(w->log, "%s: %s", what, err->text);
     else
         log_warn(w->log, "%s: %s", what, err->text);
-    if (g != NULL) {
+    if (g != NULL && err->code == STINT_NOSCRIPT) {
+        /* It has not happened, and the functions are loaded already: a lease
+         * does not wait for the longer pause, should they be flushed often. */
+        g->pause_mono_ms = w->clock() + WORKER_RELOAD_MS;
+    } else if (g != NULL) {
         g->pause_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
         g->reconcile = 1; /* it may have happened */
     }

@@ -421,76 +421,6 @@ static void test_types(void **state)
     }
 }
 
-/* Row 43: whatever key is of another type, a call is refused or done, but
- * never half done: a refused one has written nothing. */
-static void test_refused_before_a_write(void **state)
-{
-    static const char *const calls[] = {
-        "queue_task 0 n f +0 _ _ {}", "queue_task 0 n f +0 +9000 level=3 {}",
-        "queue_task 0 n f +0 _ after=b {}", "queue_task 0 n f +0 _ cast=1 {}",
-        "assign w1 t 9 9 f", "assign w1 t 9 9 g", "assign w1 t 5 0 f",
-        "heartbeat w1 1000 1", "heartbeat w1 1000 0r", "heartbeat w1 0 0",
-        "expire 9", "fire 9", "settle 9", "recover 9 0 w1 _", "prune 9 0",
-        "stop_task a", "stop_task b", "requeue_task e 1", "enable_task d",
-        "disable_task b", "delete_task b", "delete_task e", "wake x",
-        "messages 9", "deliver link b other/z -", "list _ _ 9 _",
-        "deliver ended child main/b FAILED"};
-    static const char *const more[] = {"children:b", "parents:child", "run:a",
-                                       "run:e", "wake:!lost", "wake:f",
-                                       "queued:3:f", "signal:w1", "parents:n",
-                                       "children:n", "queued:0.5"};
-    size_t n_own = sizeof(our_keys) / sizeof(*our_keys);
-
-    (void)state;
-    for (size_t k = 0; k < n_own + sizeof(more) / sizeof(*more); k++) {
-        const char *name = k < n_own ? our_keys[k] : more[k - n_own];
-        for (size_t c = 0; c < sizeof(calls) / sizeof(*calls) + 2; c++) {
-            rules_redis("FLUSHALL");
-            rules_now = RULES_START;
-            rules_redis("FCALL stint_heartbeat 1 {stint:main} 1 %s w1 "
-                        "100000000 0", "1000000000000");
-            static const char *const ups[] = {
-                "queue_task 0 e f +0 _ level=9 {}", "assign w1 t 1 0 f",
-                "report w1 e !e FAILED {}", "queue_task 0 a f +0 _ level=8 {}",
-                "assign w1 t 1 0 f", "queue_task 0 b f +0 +1 level=3 {}",
-                "queue_task 0 d f +0 _ disabled=1 {}",
-                "queue_task 0 child f +0 _ after=b {}",
-                "queue_task 0 cast f +0 _ cast=1 {}"};
-            const char *call = NULL, *line = NULL;
-            for (size_t u = 0; u <= sizeof(ups) / sizeof(*ups); u++) {
-                const char *argv[16], *words;
-                int n = 0, last = u == sizeof(ups) / sizeof(*ups);
-                if (last) {
-                    rules_redis("SET {stint:main}:%s foreign", name);
-                    rules_now += 10;
-                    line = c < sizeof(calls) / sizeof(*calls) ? calls[c]
-                           : c % 2 ? "report w1 a !a COMPLETED {\"r\":1}"
-                                   : "release w1 a !a";
-                } else {
-                    line = ups[u];
-                }
-                char *text = (char *)(uintptr_t)rules_text("%s", line);
-                for (char *p = strtok(text, " "); p; p = strtok(NULL, " ")) {
-                    argv[n] = strcmp(p, "_") == 0 ? "" : p;
-                    if (*p == '!')
-                        argv[n] = last && strcmp(name, "state") == 0
-                                      ? "1 t" : rules_ticket(p + 1);
-                    n++;
-                }
-                call = argv[0];
-                const char *before = rules_digest();
-                words = rules_raw(call, n - 1, argv + 1);
-                if (last && *words == '-' &&
-                    strcmp(rules_digest(), before) != 0)
-                    fail_msg("%s with a foreign :%s: %s, and it has written",
-                             line, name, words);
-                if (!last && *words == '-')
-                    fail_msg("%s: %s", line, words);
-            }
-        }
-    }
-}
-
 /* ---- Keys that nothing leads to ------------------------------------------------- */
 
 static void test_keys(void **state)
@@ -611,6 +541,5 @@ RULES_MAIN(RULES_TEST(test_healthy), RULES_TEST(test_indexes),
            RULES_TEST(test_lost_and_lost_again),
            RULES_TEST(test_assign_and_recover_are_loud),
            RULES_TEST(test_outputs), RULES_TEST(test_ids),
-           RULES_TEST(test_types), RULES_TEST(test_refused_before_a_write),
-           RULES_TEST(test_keys), RULES_TEST(test_hidden_sets),
+           RULES_TEST(test_types), RULES_TEST(test_keys), RULES_TEST(test_hidden_sets),
            RULES_TEST(test_fleet))
