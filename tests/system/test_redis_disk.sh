@@ -21,7 +21,7 @@ equal "a drain" 0 "$ended_status"
 queue 300 u note ',"priority":2'
 cp "$tmp/tasks" "$tmp/again"
 redis_kill
-log=$(find "$tmp/r" -name '*.incr.aof')
+log=$(find "$tmp/r" -name '*.incr.aof' | tail -n 1)
 size=$(stat -c %s "$log")
 cp "$log" "$tmp/whole"
 for i in $(seq "${TEARS:-12}"); do
@@ -88,8 +88,14 @@ kill_hard "$worker_pid"
 redis_kill
 
 # ---- 25: broken in the middle
-printf 'BAD!' | dd of="$(find "$tmp/r" -name '*.aof' -size +0 | head -n 1)" \
-    bs=1 seek=9 conv=notrunc 2>/dev/null
+# break_file DIR: four bytes of its append-only file are wrong
+break_file() {
+    local file
+    for file in $(find "$1" -name '*.incr.aof' -size +0); do
+        printf 'BAD!' | dd of="$file" bs=1 seek=1 conv=notrunc 2>/dev/null
+    done
+}
+break_file "$tmp/r"
 redis_up
 until_true 5 "25: Redis does not start" gone "$redis"
 exits "25: the program says so" 3 "$STINT" queue-task noop
@@ -97,10 +103,37 @@ forget "$redis"
 unset STINT_URL
 "$STINT" queue-task noop --id z1 >/dev/null || fail "embedded"
 "$STINT" embedded stop >/dev/null
-file=$(find "$STINT_HOME/redis" -name '*.incr.aof')
-printf 'BAD!' | dd of="$file" bs=1 seek=1 conv=notrunc 2>/dev/null
+break_file "$STINT_HOME/redis"
 exits "25: the embedded one, too" 3 "$STINT" queue-task noop
 contains "25: with the cure" "redis-check-aof --fix" "$errout"
+rm -r "$STINT_HOME/redis"
+# The embedded Redis is cured by whoever comes next; a torn tail is, too.
+mkdir -p "$tmp/bin"
+cat >"$tmp/bin/redis-server" <<END
+#!/bin/sh
+export LD_PRELOAD=$EIO_SHIM STINT_EIO=$STINT_EIO
+exec $(command -v redis-server) "\$@"
+END
+chmod +x "$tmp/bin/redis-server"
+PATH=$tmp/bin:$PATH "$STINT" queue-task noop --id z1 >/dev/null || fail "z1"
+touch "$STINT_EIO"
+until_true 30 "28: the embedded one refuses" until_refused
+rm "$STINT_EIO"
+exits "28: and is cured by the next" 0 "$STINT" queue-task noop --id z2
+exits "28: nothing is lost" 0 "$STINT" task-status z1
+contains "28: it is logged" "stint: the disk had failed" \
+    "$(cat "$STINT_HOME/redis/redis.log")"
+"$STINT" queue-task noop --id z3 >/dev/null || fail "z3"
+sleep 2
+kill -KILL "$(redis_pid)"
+sleep 0.2
+file=$(find "$STINT_HOME/redis" -name '*.incr.aof' | tail -n 1)
+truncate -s -7 "$file"
+exits "24: a torn tail of the embedded one" 0 "$STINT" queue-task noop --id z4
+contains "24: it is written anew" "stint: the append-only file had a torn" \
+    "$(cat "$STINT_HOME/redis/redis.log")"
+fsck_clean
+"$STINT" embedded stop >/dev/null
 export STINT_URL=unix://$tmp/r/s
 
 # ---- 26, 27: the disk is full
