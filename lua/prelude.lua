@@ -295,8 +295,9 @@ local function flush(w, now)
         write(w)
     end
     for _, run in ipairs(w.runs) do
-        redis.call('LPUSH', run[1], run[2])
-        redis.call('LTRIM', run[1], '0', num(run[3] - 1))
+        if redis.call('LPUSH', run[1], run[2]) > run[3] then
+            redis.call('LTRIM', run[1], '0', num(run[3] - 1))
+        end
     end
     for status, n in pairs(w.counts) do
         redis.call('HINCRBY', w.base .. ':ended', status, num(n))
