@@ -121,6 +121,20 @@ void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
     c->mono_ms = now_ms;
 }
 
+void reaper_was_away(struct reaper *r, int64_t now_ms)
+{
+    r->hold_until_mono_ms = now_ms + r->lease_ms;
+}
+
+/* Redis's time now, in ms, as far as we know; 0: we do not. */
+static int64_t reaper_redis_ms(struct reaper *r, const char *group)
+{
+    const struct reaper_clock *c = reaper_clock_find(r, group);
+    return c != NULL && c->mono_ms != 0
+               ? c->redis_us / 1000 + (r->clock() - c->mono_ms)
+               : 0;
+}
+
 static void reaper_next(struct reaper_group *g, int64_t now_ms);
 
 /* A reply has come: the next deadline may be another one now. */
@@ -139,6 +153,8 @@ static void reaper_on_duty(const struct redisReply *reply,
     g->busy = 0;
     reaper_heard(r);
     if (reply == NULL) {
+        if (err->code != STINT_NOSCRIPT)
+            reaper_was_away(r, now_ms);
         g->due = 0;
         g->look_mono_ms = now_ms + 200;
         log_debug(r->log, "reaper: %s: %s", g->name, err->text);
@@ -280,8 +296,10 @@ static void reaper_call(struct reaper_group *g, enum script_id id)
     struct args a;
     args_init(&a);
     args_add_i64(&a, REAP_TASKS_MAX);
+    /* Should this call lie in a Redis that stands still, so do the heartbeats
+     * of those whose leases end meanwhile. */
     if (id == SCRIPT_RECOVER)
-        args_add_i64(&a, 0);
+        args_add_i64(&a, reaper_redis_ms(g->reaper, g->name));
     if (id == SCRIPT_PRUNE)
         args_add_i64(&a, RETAINED_MAX);
     g->busy = 1;
