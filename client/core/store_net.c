@@ -204,6 +204,9 @@ int hello_check(const struct conf *conf, enum hello step,
     if (step == HELLO_PING && reply_starts(reply, "ERR unknown command"))
         return 0; /* before Redis 6: it answers, and will say READONLY */
     err_from_reply(&why, reply->str, reply->len);
+    if (step != HELLO_AUTH && reply_starts(reply, "MISCONF"))
+        return 0; /* its disk fails: it refuses PING and all that writes, but
+                     not to be looked at */
     if (reply_starts(reply, "ERR max number of clients"))
         return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "
                        "max number of clients reached", conf->shown);
