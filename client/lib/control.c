@@ -93,7 +93,7 @@ int stint_requeue_task(stint *s, const char *group, const char *id, int reset,
      * and ended since: it would run once more. */
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         random = (uint64_t)clock_mono_us() * UINT64_C(0x9e3779b97f4a7c15);
-    snprintf(mark, sizeof(mark), "%012" PRIx64, random & 0xffffffffffff);
+    snprintf(mark, sizeof(mark), "%" PRIu64, random & 0xffffffffffff);
     return task_change(s, SCRIPT_REQUEUE_TASK, group, id, reset ? "1" : "0",
                        mark, " QUEUED ASSIGNED RUNNING", word, err);
 }

@@ -43,20 +43,20 @@ static void test_the_same_call_again(void **state)
     (void)state;
     rules_clean(NULL);
     rules_bring("a", "COMPLETED", "");
-    EXPECT("OK", "requeue_task", "a", "1", "m1");
+    EXPECT("OK", "requeue_task", "a", "1", "17");
     assert_string_equal(rules_status("a"), "QUEUED");
     const char *before = rules_digest();
-    EXPECT("OK", "requeue_task", "a", "1", "m1");
+    EXPECT("OK", "requeue_task", "a", "1", "17");
     assert_string_equal(rules_digest(), before);
     assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
     EXPECT("OK", "report", "w1", "a", rules_ticket("a"), "COMPLETED", "");
     before = rules_digest();
-    EXPECT("OK", "requeue_task", "a", "1", "m1");
+    EXPECT("OK", "requeue_task", "a", "1", "17");
     assert_string_equal(rules_digest(), before);
     assert_string_equal(rules_status("a"), "COMPLETED");
-    EXPECT("OK", "requeue_task", "a", "1", "m2");
+    EXPECT("OK", "requeue_task", "a", "1", "18");
     assert_string_equal(rules_status("a"), "QUEUED");
-    EXPECT_START("-INVALID", "requeue_task", "a", "1", "m 3");
+    EXPECT_START("-INVALID", "requeue_task", "a", "1", "x3");
 }
 
 static void test_not_there(void **state)
