@@ -45,12 +45,14 @@ static void kill_begin(struct nemesis *n, const struct act *a, int64_t now_ms)
 static void stop_begin(struct nemesis *n, const struct act *a, int64_t now_ms)
 {
     (void)now_ms;
-    fleet_signal(n->fleet, a->n, SIGSTOP);
+    n->stopped[a->n] = fleet_signal(n->fleet, a->n, SIGSTOP);
 }
 
 static void stop_end(struct nemesis *n, const struct act *a)
 {
-    fleet_signal(n->fleet, a->n, SIGCONT);
+    /* That one: another may be there by now, its supervisor having died. */
+    if (n->stopped[a->n] > 0)
+        kill(n->stopped[a->n], SIGCONT);
 }
 
 static void worker_clock_begin(struct nemesis *n, const struct act *a,
