@@ -22,7 +22,8 @@
 -- wait: how many of them have not ended; kids: others wait for it; stopping:
 -- its worker is to stop it; live: :run holds output of the run going on;
 -- of a broadcast: parts, open, ran, bad, match (the next of a cronline, told by
--- a part that ran); of a part of one: of.
+-- a part that ran); of a part of one: of; again: the mark of the call that
+-- queued it again.
 -- A task without a record is QUEUED as it was queued, all rules default, and
 -- stands in KEYS[1]:queued: most tasks never need one before they are taken.
 
@@ -44,7 +45,7 @@ local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'discard', 'crashes', 'cron', 'anyway', 'cast', 'run',
                 'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
                 'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'match',
-                'of'}
+                'of', 'again'}
 local KNOWN = {}
 for i = 1, #FIELDS do
     KNOWN[FIELDS[i]] = 1
