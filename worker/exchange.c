@@ -45,7 +45,9 @@ static void exchange_failed(struct worker *w, struct worker_group *g,
     else
         log_warn(w->log, "%s: %s", what, err->text);
     if (g != NULL) {
-        g->pause_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
+        g->pause_mono_ms = w->clock() + (err->code == STINT_AUTH
+                                             ? WORKER_REFUSED_MS
+                                             : WORKER_BACK_OFF_MS);
         g->reconcile = 1; /* it may have happened */
     }
     w->want_tick(w->want_arg);

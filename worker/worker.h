@@ -19,6 +19,7 @@
 
 #define WORKER_NAME_LEN    STINT_NAME_LEN
 #define WORKER_BACK_OFF_MS 250 /* after a call that failed */
+#define WORKER_REFUSED_MS  1000 /* after one that it has no right to */
 
 /* ASSIGNED: prefetched. STARTING: start is under way. RUNNING: an executor has
  * it. DONE: waits to be reported (this is the outbox). SENT: report or release

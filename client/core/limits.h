@@ -31,6 +31,9 @@
 #define SYNC_MS_MIN         100           /* output is published at most so
                                              often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
+#define REPLY_BYTES_MAX     (64 * 1024 * 1024) /* of Redis: far beyond any of
+                                             ours, for servers gone wrong */
+#define REPLY_ELEMENTS_MAX  1000000       /* and all of its parts together */
 #define ASYNC_CALLS_MAX     1000          /* of a stint_async at once */
 #define FIBER_STACK_BYTES   (512 * 1024)  /* of each of them: what is not touched
                                              takes no memory */
