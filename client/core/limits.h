@@ -4,6 +4,9 @@
 #ifndef STINT_CORE_LIMITS_H
 #define STINT_CORE_LIMITS_H
 
+/* Headers of others (OpenSSL's) ask for the system's by the same name. */
+#include_next <limits.h>
+
 #define PAYLOAD_BYTES_MAX   (1024 * 1024) /* a task's JSON: Redis stays quick */
 #define RESULT_BYTES_MAX    (256 * 1024)  /* a run's result */
 #define OUTPUT_BYTES_MAX    (64 * 1024)   /* a run's stdout, and its stderr */

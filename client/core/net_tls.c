@@ -33,6 +33,11 @@ int tls_has_more(const struct tls *t)
     return 0;
 }
 
+void tls_heard(struct tls *t)
+{
+    (void)t;
+}
+
 const char *tls_reason(const struct tls *t, const char *otherwise)
 {
     (void)t;
@@ -64,6 +69,8 @@ struct tls {
     SSL *ssl;
     char shown[100]; /* whom we talk to */
     char name[256];  /* whom we want to talk to */
+    int is_asked;    /* for a certificate, which we do not have */
+    int is_heard;    /* it has answered, so it has taken us */
 };
 
 int tls_is_built(void)
@@ -123,6 +130,14 @@ static int context_passphrase(char *buf, int size, int is_for_writing, void *u)
     return -1;
 }
 
+static int context_on_asked(SSL *ssl, X509 **cert, EVP_PKEY **key)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    (void)cert, (void)key;
+    t->is_asked = 1;
+    return 0; /* we go on without; it may be content */
+}
+
 static SSL_CTX *context_new(const struct conf *conf, struct stint_err *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -133,6 +148,7 @@ static SSL_CTX *context_new(const struct conf *conf, struct stint_err *err)
         return NULL;
     }
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_client_cert_cb(ctx, context_on_asked);
     SSL_CTX_set_default_passwd_cb(ctx, context_passphrase);
     if (context_trust(ctx, conf, err) < 0 ||
         context_identify(ctx, conf, err) < 0) {
@@ -163,11 +179,11 @@ static int tls_fail(const struct tls *t, struct stint_err *err)
     long verdict = SSL_get_verify_result(t->ssl);
     if (verdict == X509_V_ERR_HOSTNAME_MISMATCH ||
         verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
-        return err_set(err, STINT_UNREACHABLE, "the certificate of Redis at "
+        return err_set(err, STINT_AUTH, "the certificate of Redis at "
                        "%.60s is for another name than %.60s", t->shown,
                        t->name);
     if (verdict != X509_V_OK)
-        return err_set(err, STINT_UNREACHABLE, "the certificate of Redis at "
+        return err_set(err, STINT_AUTH, "the certificate of Redis at "
                        "%.60s is refused: %.70s", t->shown,
                        X509_verify_cert_error_string(verdict));
     return err_set(err, STINT_UNREACHABLE, "no TLS with Redis at %.80s: %.70s",
@@ -196,6 +212,7 @@ struct tls *tls_start(redisContext *c, const struct conf *conf,
         tls_free(t);
         return NULL;
     }
+    SSL_set_app_data(t->ssl, t);
     SSL_up_ref(t->ssl); /* for hiredis, which frees it with c */
     if (redisInitiateSSL(c, t->ssl) != REDIS_OK) {
         (void)tls_fail(t, err); /* set by that */
@@ -232,20 +249,30 @@ static int text_has(const char *text, const char *part)
     return strstr(text, part) != NULL;
 }
 
+void tls_heard(struct tls *t)
+{
+    if (t != NULL)
+        t->is_heard = 1;
+}
+
+/* With TLS 1.3 a server judges our certificate when we are through, and its
+ * word may be lost with the connection. */
 const char *tls_reason(const struct tls *t, const char *otherwise)
 {
-    unsigned long code = t != NULL ? ERR_peek_error() : 0;
-    const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
-    if (text == NULL)
+    if (t == NULL)
         return otherwise;
-    if (text_has(text, "certificate required") ||
-        (text_has(text, "handshake failure") &&
-         SSL_get_certificate(t->ssl) == NULL))
+    unsigned long code = ERR_peek_error();
+    const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
+    if (!t->is_heard && t->is_asked)
         return "it wants a certificate of ours (tls_cert, tls_key)";
-    if (text_has(text, "wrong version number") ||
-        text_has(text, "packet length") || text_has(text, "unexpected eof"))
+    if (text != NULL &&
+        (text_has(text, "wrong version number") ||
+         text_has(text, "packet length") || text_has(text, "unexpected eof")))
         return "it does not speak TLS there, or closed the connection";
-    return text;
+    if (!t->is_heard && SSL_is_init_finished(t->ssl) &&
+        SSL_get_certificate(t->ssl) != NULL)
+        return "it closed the connection: our TLS certificate was refused?";
+    return text != NULL ? text : otherwise;
 }
 
 void tls_free(struct tls *t)

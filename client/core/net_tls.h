@@ -22,15 +22,18 @@ struct tls;
 int tls_is_built(void);
 
 /* Begins on a connected context, which must be non-blocking meanwhile. NULL:
- * *err (INVALID: what a file lacks; UNREACHABLE: what the server did). */
+ * *err (INVALID: what a file lacks; AUTH: the server's certificate is refused;
+ * UNREACHABLE: what else the server did). */
 struct tls *tls_start(struct redisContext *c, const struct conf *conf,
                       struct stint_err *err);
-/* Goes on as far as it can. -1: *err (UNREACHABLE; the connection is of no
- * use). After TLS_READ and TLS_WRITE: again when the socket is ready for it. */
+/* Goes on as far as it can. -1: *err (AUTH, UNREACHABLE; the connection is of
+ * no use). After TLS_READ and TLS_WRITE: again when the socket is ready for it. */
 enum tls_step { TLS_DONE, TLS_READ, TLS_WRITE };
 int tls_shake(struct tls *t, struct stint_err *err);
 /* 1: there is more to read, though the socket may not say so. */
 int tls_has_more(const struct tls *t);
+/* Something was read: the server has taken us. */
+void tls_heard(struct tls *t);
 /* Why a read or write failed, if it was TLS, else `otherwise`. */
 const char *tls_reason(const struct tls *t, const char *otherwise);
 /* After redisFree. NULL is fine. */

@@ -356,11 +356,13 @@ static int async_read_bytes(struct store_async *s)
     struct reply_limit *limit = reply_arena_limit(s->arena);
     int rc = redisBufferRead(s->c) != REDIS_OK;
 
-    if (!rc && reply_limit_look(limit, s->c->reader) == 0)
+    if (!rc && reply_limit_look(limit, s->c->reader) == 0) {
+        tls_heard(s->tls);
         return 0;
+    }
     async_drop_text(s, s->state == ASYNC_READY ? STINT_UNKNOWN
                     : STINT_UNREACHABLE, reply_limit_reason(limit,
-                    s->c->err == REDIS_ERR_IO
+                    s->c->err == REDIS_ERR_IO || s->c->err == REDIS_ERR_EOF
                     ? tls_reason(s->tls, s->c->errstr) : s->c->errstr));
     return -1;
 }

@@ -67,8 +67,9 @@ static const char *sync_reason(const struct store_sync *s, int saved_errno)
     if (s->c->err == 0 || (s->c->err == REDIS_ERR_IO &&
         (saved_errno == EAGAIN || saved_errno == EWOULDBLOCK)))
         return "no reply in time";
-    return s->c->err == REDIS_ERR_IO ? tls_reason(s->tls, s->c->errstr)
-                                     : s->c->errstr;
+    return s->c->err == REDIS_ERR_IO || s->c->err == REDIS_ERR_EOF
+               ? tls_reason(s->tls, s->c->errstr)
+               : s->c->errstr;
 }
 
 static int fd_wait(int fd, short events, int64_t until)
@@ -99,6 +100,7 @@ static int sync_read(struct store_sync *s, void **reply, int64_t until)
             (!tls_has_more(s->tls) && fd_wait(s->c->fd, POLLIN, until)) ||
             redisBufferRead(s->c) != REDIS_OK)
             return -1;
+        tls_heard(s->tls);
     }
 }
 
