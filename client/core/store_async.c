@@ -66,6 +66,7 @@ struct store_async {
     int64_t connect_until_ms;
     enum hello step;          /* next step of the handshake */
     uint64_t queued;          /* bytes ever given to c */
+    size_t unsent;            /* of them, when the timer looked last */
 
     struct calls calls;       /* in the order of their replies */
     struct calls failed;      /* to be told from the loop */
@@ -275,8 +276,10 @@ static void async_call(struct store *base, int argc, const char *const *argv,
 
     if (s->state == ASYNC_READY && !s->closing &&
         !async_send(s, argc, argv, argv_len, fn, arg)) {
-        if (is_first && s->deadline_ms > 0)
-            timer_set(s, s->deadline_ms);
+        if (is_first && s->deadline_ms > 0) {
+            s->unsent = 0;
+            timer_set(s, s->deadline_ms / 2 + 1);
+        }
         return;
     }
     struct call call = {.fn = fn, .arg = arg, .failed = STINT_UNREACHABLE};
@@ -473,9 +476,16 @@ static void async_write(struct store_async *s)
     net_sigpipe_hold(&hold);
     int rc = redisBufferWrite(s->c, &done);
     net_sigpipe_release(&hold);
+    unsigned gen = s->gen;
+    if (rc != REDIS_OK && s->state == ASYNC_HELLO) {
+        s->c->err = 0; /* why it was closed may be there to read */
+        async_read(s);
+    }
+    if (gen != s->gen)
+        return;
     if (rc != REDIS_OK)
-        async_drop_text(s, STINT_UNREACHABLE,
-                        tls_reason(s->tls, s->c->errstr));
+        async_drop_text(s, STINT_UNREACHABLE, s->c->err
+                        ? tls_reason(s->tls, s->c->errstr) : "closed");
     else if (!done)
         event_add(s->writable, NULL);
 }
@@ -624,8 +634,17 @@ static void async_connect(struct store_async *s)
         async_drop(s, &why, -1);
 }
 
-/* The oldest call is late: what has come meanwhile is read first, in case it
- * was this process that slept. */
+/* Bytes that the other end has not taken become fewer. */
+static int async_is_moving(struct store_async *s)
+{
+    size_t before = s->unsent;
+
+    s->unsent = sdslen(s->c->obuf) + net_unsent(s->c->fd);
+    return s->unsent < before;
+}
+
+/* Half a deadline has passed, or all of it for the oldest call: what has come
+ * meanwhile is read first, in case it was this process that slept. */
 static void async_deadline(struct store_async *s)
 {
     unsigned gen = s->gen;
@@ -634,9 +653,12 @@ static void async_deadline(struct store_async *s)
         async_read(s);
     if (gen != s->gen || s->closing || s->calls.n == 0 || !s->deadline_ms)
         return;
+    int64_t half = s->deadline_ms / 2 + 1;
     int64_t left = calls_peek(&s->calls, 0)->sent_ms + s->deadline_ms -
                    clock_mono_ms();
-    if (left > 0)
+    if (async_is_moving(s) || left > half)
+        timer_set(s, half);
+    else if (left > 0)
         timer_set(s, left);
     else
         async_drop_text(s, STINT_UNKNOWN, "no reply in time");

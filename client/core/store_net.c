@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -89,6 +90,13 @@ void net_tune(int fd, int is_tcp)
     option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
     option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
     option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
+}
+
+size_t net_unsent(int fd)
+{
+    int n = 0;
+
+    return ioctl(fd, TIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 int net_is_dead(int fd)

@@ -34,6 +34,9 @@ void call_lacks_memory(store_reply_fn fn, void *arg);
 
 /* CLOEXEC; for TCP also NODELAY, keepalive and USER_TIMEOUT. */
 void net_tune(int fd, int is_tcp);
+/* Bytes that the kernel has for the other end, which has not taken them yet. A
+ * call is not late while these become less: the link is slow, not dead. */
+size_t net_unsent(int fd);
 /* 1: an idle connection that the other end has closed. */
 int net_is_dead(int fd);
 /* Around a write: a SIGPIPE that it raises is taken away again, so that a

@@ -88,6 +88,23 @@ static int fd_wait(int fd, short events, int64_t until)
     return -1;
 }
 
+/* Something to read, or time is up and the other end takes nothing any more. */
+static int sync_wait_bytes(struct store_sync *s, int64_t *until)
+{
+    size_t before, unsent = net_unsent(s->c->fd);
+
+    if (tls_has_more(s->tls))
+        return 0;
+    while (fd_wait(s->c->fd, POLLIN, *until)) {
+        before = unsent;
+        unsent = net_unsent(s->c->fd);
+        if (unsent >= before)
+            return -1;
+        *until = clock_mono_ms() + s->timeout_ms;
+    }
+    return 0;
+}
+
 /* The next reply, however slowly it drips: by `until` it is whole, or -1. */
 static int sync_read(struct store_sync *s, void **reply, int64_t until)
 {
@@ -97,7 +114,7 @@ static int sync_read(struct store_sync *s, void **reply, int64_t until)
         if (*reply)
             return 0;
         if (reply_limit_look(&s->limit, s->c->reader) ||
-            (!tls_has_more(s->tls) && fd_wait(s->c->fd, POLLIN, until)) ||
+            sync_wait_bytes(s, &until) ||
             redisBufferRead(s->c) != REDIS_OK)
             return -1;
         tls_heard(s->tls);
@@ -194,10 +211,12 @@ static int sync_hello_step(struct store_sync *s, const struct conf *conf,
     if (words.argc == 0)
         return 0;
     int rc = redisAppendCommandArgv(s->c, words.argc, words.argv, NULL);
+    if (rc != REDIS_OK)
+        return err_set(err, STINT_NOMEM, "out of memory");
     while (rc == REDIS_OK && !done)
         rc = redisBufferWrite(s->c, &done);
-    if (rc != REDIS_OK ||
-        sync_read(s, &reply, clock_mono_ms() + s->timeout_ms) < 0)
+    s->c->err = 0; /* why it was closed before we spoke may be there to read */
+    if (sync_read(s, &reply, clock_mono_ms() + s->timeout_ms) < 0)
         return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "
                        "%.60s", conf->shown, sync_reason(s, errno));
     rc = hello_check(conf, step, reply, err);

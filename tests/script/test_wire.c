@@ -3,6 +3,7 @@
  * cut off, dripping, endless, nested, with lengths that overflow. Whatever it
  * does: each callback comes exactly once, by its deadline, and no reply takes
  * more than its share of memory. Rows 53 to 55 of the catalogue, threat S20. */
+#define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -299,6 +300,107 @@ static void test_async(void **state)
     }
 }
 
+/* A link of some 100 kB/s: what takes longer than the deadline to send is not
+ * late while it moves, and is when it does not. Row 66. */
+static void slow_serve(int fd, size_t stop_after)
+{
+    static char buf[8192];
+    const struct timespec pause_ = {0, 50000000};
+    size_t n = 0;
+
+    for (;;) {
+        size_t got = 0;
+        while (got < 5000) {
+            ssize_t r = recv(fd, buf, 5000 - got, MSG_DONTWAIT);
+            if (r == 0)
+                _exit(0);
+            if (r < 0)
+                break;
+            got += (size_t)r;
+            if (memmem(buf, (size_t)r, "SETNAME", 7))
+                say(fd, "+OK\r\n", 0);
+            else if (memmem(buf, (size_t)r, "PING\r\n", 6))
+                say(fd, "+PONG\r\n", 0);
+            else if (memmem(buf, (size_t)r, "THE END\r\n", 9))
+                say(fd, "+OK\r\n", 0);
+        }
+        n += got;
+        if (n > stop_after)
+            pause();
+        nanosleep(&pause_, NULL);
+    }
+}
+
+static pid_t slow_start(size_t stop_after, struct conf *conf)
+{
+    struct stint_err err = {0};
+    char url[60];
+    int port, fd = listen_at(16, &port), small = 4096;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        setpgid(0, 0);
+        signal(SIGCHLD, SIG_IGN);
+        for (;;) {
+            int c = accept(fd, NULL, NULL);
+            if (c >= 0 && fork() == 0)
+                slow_serve(c, stop_after);
+            close(c);
+        }
+    }
+    setpgid(pid, pid);
+    close(fd);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%d", port);
+    assert_int_equal(conf_parse_url(conf, url, &err), 0);
+    return pid;
+}
+
+static void test_slow_link(void **state)
+{
+    enum { BYTES = 250000 };
+    char *big = malloc(BYTES + 1);
+    const char *argv[] = {"SET", big, "THE END"};
+    const size_t len[] = {3, BYTES, 7};
+
+    (void)state;
+    assert_non_null(big);
+    memset(big, 'x', BYTES);
+    big[BYTES] = '\0';
+    for (int stops = 0; stops < 2; stops++)
+        for (int is_async = 0; is_async < 2; is_async++) {
+            struct stint_err err = {0};
+            struct seen seen = {0};
+            struct conf conf;
+            pid_t pid = slow_start(stops ? 100000 : (size_t)-1, &conf);
+            struct event_base *base = event_base_new();
+            struct store *s =
+                is_async ? store_async_open(&conf, base, DEADLINE_MS, on_state,
+                                            &seen, &err)
+                         : store_sync_open(&conf, DEADLINE_MS, &err);
+            assert_non_null(s);
+            if (is_async)
+                loop_until(base, &seen.connected, 1);
+            int64_t from = clock_mono_ms();
+            store_call(s, 3, argv, len, on_reply, &seen);
+            if (is_async)
+                loop_until(base, &seen.n, 1);
+            else
+                s->ops->wait(s);
+            int64_t took = clock_mono_ms() - from;
+            print_message("%s, %s: %d ms\n", is_async ? "async" : "sync",
+                          stops ? "stops" : "slow", (int)took);
+            assert_int_equal(seen.n, 1);
+            assert_int_equal(seen.n_ok, !stops);
+            assert_true(took > 2 * DEADLINE_MS || stops);
+            s->ops->close(s);
+            event_base_free(base);
+            wire_stop(pid);
+        }
+    free(big);
+}
+
 /* All of that in less than 400 MiB. */
 static void test_memory(void **state)
 {
@@ -385,7 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sync), cmocka_unit_test(test_async),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_slow_link), cmocka_unit_test(test_memory), cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_sockets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
