@@ -88,21 +88,28 @@ static int fd_wait(int fd, short events, int64_t until)
     return -1;
 }
 
-/* Something to read, or time is up and the other end takes nothing any more. */
+/* Something to read, or time is up and the other end takes nothing any more:
+ * half a deadline is counted from when it was last seen to. */
 static int sync_wait_bytes(struct store_sync *s, int64_t *until)
 {
-    size_t before, unsent = net_unsent(s->c->fd);
+    int64_t half = s->timeout_ms / 2 + 1;
+    size_t before, unsent = 0;
 
     if (tls_has_more(s->tls))
         return 0;
-    while (fd_wait(s->c->fd, POLLIN, *until)) {
+    for (;;) {
+        int64_t now = clock_mono_ms();
+        if (!fd_wait(s->c->fd, POLLIN,
+                     now + half < *until ? now + half : *until))
+            return 0;
         before = unsent;
         unsent = net_unsent(s->c->fd);
-        if (unsent >= before)
+        now = clock_mono_ms();
+        if (unsent < before && *until < now + half)
+            *until = now + half;
+        if (now >= *until)
             return -1;
-        *until = clock_mono_ms() + s->timeout_ms;
     }
-    return 0;
 }
 
 /* The next reply, however slowly it drips: by `until` it is whole, or -1. */
