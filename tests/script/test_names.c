@@ -105,7 +105,7 @@ static int server_port(const struct server *server)
     int port = 20000 + rand() % 10000;
 
     for (int tries = 0; tries < 50; tries++, port++) {
-        char text[8];
+        char text[16];
         struct seen seen = {0};
         const char *argv[] = {"CONFIG", "SET", "bind", "127.0.0.1", "port",
                               text};
