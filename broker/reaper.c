@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "part.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */

@@ -52,7 +52,9 @@ static void exchange_failed(struct worker *w, struct worker_group *g,
          * does not wait for the longer pause, should they be flushed often. */
         g->pause_mono_ms = w->clock() + WORKER_RELOAD_MS;
     } else if (g != NULL) {
-        g->pause_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
+        g->pause_mono_ms = w->clock() + (err->code == STINT_AUTH
+                                             ? WORKER_REFUSED_MS
+                                             : WORKER_BACK_OFF_MS);
         g->reconcile = 1; /* it may have happened */
         if (err->code != STINT_LEASE) /* in a cluster others may be well */
             reaper_missed(&w->reaper, g->name);

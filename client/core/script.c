@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "lua_scripts.h"
 
 #define KEY_CAP (2 * STINT_NAME_LEN + 16)

@@ -10,7 +10,7 @@
 
 #include "err.h"
 #include "fsck.h"
-#include "limits.h"
+#include "bounds.h"
 #include "parents.h"
 #include "part.h"
 #include "parts.h"
