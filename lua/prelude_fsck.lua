@@ -26,6 +26,7 @@ local KEYS_NAMED = {
 local KEYS_FLEET = {
     {':workers', 'hash'}, {':leases', 'zset'}, {':groups', 'zset'},
     {':parts', 'hash'}, {':command', 'string'}, {':leader', 'string'},
+    {':format', 'string'},
     {':quarantine', 'hash'}}
 local STATES = {QUEUED = 1, ASSIGNED = 1, RUNNING = 1, COMPLETED = 1,
                 FAILED = 1, TIMEOUT = 1, STOPPED = 1, EXPIRED = 1}
@@ -291,7 +292,8 @@ local function check_payload(f, id, name, key, text, r)
             if name ~= ':state' and name ~= ':expiry' and name ~= ':finished'
                 and not (text and r.status ~= 'BROKEN'
                          and place(f.base, r, LOST) == key) then
-                put(w, (f.plain[key] and 'S' or 'Z') .. 'REM', key, id)
+                local kind = f.plain[key] and 'S' or 'Z'
+                put(w, kind .. 'REM', key, id)
             end
         end
     end
@@ -320,7 +322,8 @@ local function check_member(f, id, name, key, r, task)
         end
     end
     if not belongs and f.w then
-        put(f.w, (f.plain[key] and 'S' or 'Z') .. 'REM', key, id)
+        local kind = f.plain[key] and 'S' or 'Z'
+        put(f.w, kind .. 'REM', key, id)
     end
 end
 
