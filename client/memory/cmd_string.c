@@ -72,6 +72,16 @@ void cmd_get(struct command *c)
         out_str(c->out, o != NULL ? o->as.string : NULL);
 }
 
+void cmd_rename(struct command *c)
+{
+    const struct arg *from = &c->argv[1], *to = &c->argv[2];
+    if (keyspace_rename(&c->m->keys, c->m->now_us / 1000, from->at, from->len,
+                        to->at, to->len))
+        out_status(c->out, "OK", 2);
+    else
+        out_error_text(c->out, "ERR no such key");
+}
+
 /* -2: not there, -1: lives for ever. */
 void cmd_pttl(struct command *c)
 {

@@ -47,6 +47,7 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(LTRIM, ltrim, 4, COMMAND_WRITES)                                         \
     X(PING, ping, -1, 0)                                                       \
     X(PTTL, pttl, 2, 0)                                                        \
+    X(RENAME, rename, 3, COMMAND_WRITES)                                       \
     X(SADD, sadd, -3, COMMAND_WRITES)                                          \
     X(SCARD, scard, 2, 0)                                                      \
     X(SET, set, -3, COMMAND_WRITES)                                            \
