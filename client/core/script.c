@@ -284,7 +284,6 @@ static void script_on_version(const struct redisReply *reply,
     }
     if (reply_is_denied(reply)) {
         struct script_wait denied = *w;
-        struct stint_err err = {0};
         free(w);
         err_set(&err, STINT_AUTH, "this user may not call Stint's functions "
                 "(deploy/users.acl): %.100s", reply->str);
