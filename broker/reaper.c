@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "part.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */
@@ -145,6 +145,11 @@ void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
     c->mono_ms = now_ms;
 }
 
+void reaper_was_away(struct reaper *r, int64_t now_ms)
+{
+    r->hold_until_mono_ms = now_ms + r->lease_ms;
+}
+
 void reaper_missed(struct reaper *r, const char *group)
 {
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
@@ -184,8 +189,9 @@ static void reaper_on_duty(const struct redisReply *reply,
     g->busy = 0;
     reaper_heard(r);
     if (reply == NULL) {
+        if (err->code != STINT_NOSCRIPT) /* that has not been refused */
+            g->missed = 1;
         g->due = 0;
-        g->missed = 1;
         g->look_mono_ms = now_ms + 200;
         log_debug(r->log, "reaper: %s: %s", g->name, err->text);
         return;
@@ -338,6 +344,8 @@ static void reaper_call(struct reaper_group *g, enum script_id id)
     struct args a;
     args_init(&a);
     args_add_i64(&a, REAP_TASKS_MAX);
+    /* Should this call lie in a Redis that stands still, so do the heartbeats
+     * of those whose leases end meanwhile. */
     if (id == SCRIPT_RECOVER)
         args_add_i64(&a, reaper_sees_ms(g));
     if (id == SCRIPT_PRUNE)

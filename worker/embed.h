@@ -14,6 +14,7 @@ struct children;
 struct event;
 
 struct stint_worker {
+    int has_warned; /* of Redis's settings */
     struct config config;
     struct log log;
     struct worker w;

@@ -3,6 +3,7 @@
  * worker_tick, and its end. */
 #include <errno.h>
 #include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -84,6 +85,40 @@ static void loop_load_later(stint_worker *sw, const struct stint_err *err)
     evtimer_add(sw->again, &tv);
 }
 
+/* What of Redis's settings loses tasks, once; who may not ask hears nothing.
+ * INFO, and not CONFIG: more users may. */
+static void loop_on_info(const struct redisReply *reply,
+                         const struct stint_err *err, void *arg)
+{
+    stint_worker *sw = arg;
+    const char *policy = NULL;
+    (void)err;
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING || sw->has_warned)
+        return;
+    policy = strstr(reply->str, "\nmaxmemory_policy:");
+    policy = policy != NULL ? strchr(policy, ':') + 1 : NULL;
+    if (policy != NULL && strncmp(policy, "noeviction", 10) != 0) {
+        log_warn(&sw->log, "Redis will throw tasks away when its memory is "
+                 "full: maxmemory-policy is %.*s, and must be noeviction",
+                 (int)strcspn(policy, "\r\n"), policy);
+        sw->has_warned = 1;
+    }
+    if (strstr(reply->str, "\naof_enabled:0") != NULL) {
+        log_warn(&sw->log, "Redis keeps no append-only file (appendonly no): "
+                 "what it is told is lost when it stops");
+        sw->has_warned = 1;
+    }
+}
+
+static void loop_ask_info(stint_worker *sw)
+{
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, "INFO");
+    script_command(&sw->caller, &a, loop_on_info, sw);
+    args_close(&a);
+}
+
 static void loop_on_ready(const struct redisReply *reply,
                            const struct stint_err *err, void *arg)
 {
@@ -103,6 +138,8 @@ static void loop_on_ready(const struct redisReply *reply,
         script_load(&sw->caller, sw->w.groups[i].name, loop_ignore, NULL);
     loop_look_anew(sw);
     worker_on_connected(&sw->w, 1);
+    if (!sw->has_warned)
+        loop_ask_info(sw);
 }
 
 static void loop_on_again(evutil_socket_t fd, short what, void *arg)

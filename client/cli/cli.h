@@ -102,6 +102,7 @@ struct option_row {
 /* What every command takes. */
 struct common {
     const char *url;
+    char url_read[2048]; /* it, when argv shows stars for its password */
     const char *name_space;
     int json;
     const char *spool; /* of the commands that have one; NULL: none */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "lua_scripts.h"
 
 #define KEY_CAP (2 * STINT_NAME_LEN + 16)
@@ -257,25 +257,28 @@ static int script_is_refused(const struct redisReply *reply,
     return 1;
 }
 
+/* The wait is over; frees it. */
+static void script_wait_fail(struct script_wait *w,
+                             const struct stint_err *err)
+{
+    struct script_wait over = *w;
+    free(w);
+    over.fn(NULL, err, over.arg);
+}
+
 /* What library is there? */
 static void script_on_version(const struct redisReply *reply,
                               const struct stint_err *why, void *arg)
 {
     struct script_wait *w = arg;
     struct script_caller *c = w->c;
+    struct stint_err err = {0};
     if (reply == NULL) {
-        script_done_fn fn = w->fn;
-        void *fn_arg = w->arg;
-        free(w);
-        fn(NULL, why, fn_arg);
+        script_wait_fail(w, why);
         return;
     }
-    struct stint_err err = {0};
     if (script_is_refused(reply, &err)) {
-        script_done_fn fn = w->fn;
-        void *fn_arg = w->arg;
-        free(w);
-        fn(NULL, &err, fn_arg);
+        script_wait_fail(w, &err);
         return;
     }
     if (script_is_ours(reply)) {
@@ -283,11 +286,9 @@ static void script_on_version(const struct redisReply *reply,
         return;
     }
     if (reply_is_denied(reply)) {
-        struct script_wait denied = *w;
-        free(w);
         err_set(&err, STINT_AUTH, "this user may not call Stint's functions "
                 "(deploy/users.acl): %.100s", reply->str);
-        denied.fn(NULL, &err, denied.arg);
+        script_wait_fail(w, &err);
         return;
     }
     char *sha1;

@@ -10,7 +10,7 @@
 #include "buf.h"
 #include "client.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "missing.h"
 #include "part.h"
 #include "parts.h"

@@ -11,7 +11,7 @@
 
 #include "client.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "lua_scripts.h"
 #include "memory_link.h"
 #include "slots.h"

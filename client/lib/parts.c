@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "part.h"
 #include "task.h"
 

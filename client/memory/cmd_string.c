@@ -49,6 +49,16 @@ void cmd_keys(struct command *c)
             out_str(c->out, e->key);
 }
 
+void cmd_type(struct command *c)
+{
+    static const char *const names[] = {"string", "list", "hash", "set",
+                                        "zset"};
+    const struct object *o = keyspace_find(
+        &c->m->keys, c->m->now_us / 1000, c->argv[1].at, c->argv[1].len);
+    const char *name = o != NULL ? names[o->kind] : "none";
+    out_status(c->out, name, strlen(name));
+}
+
 void cmd_flushall(struct command *c)
 {
     keyspace_close(&c->m->keys);

@@ -55,6 +55,7 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(SREM, srem, -3, COMMAND_WRITES)                                          \
     X(SSCAN, sscan, -3, 0)                                                     \
     X(TIME, time, 1, 0)                                                        \
+    X(TYPE, type, 2, 0)                                                        \
     X(UNLINK, del, -2, COMMAND_WRITES)                                         \
     X(WAIT, wait, 3, COMMAND_OUTSIDE)                                          \
     X(ZADD, zadd, -4, COMMAND_WRITES)                                          \

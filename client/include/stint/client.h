@@ -458,6 +458,47 @@ STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
                                        uint64_t *n_checked, uint64_t *n_faults,
                                        struct stint_err *err);
 
+/* What was done about a fault. */
+enum stint_mend {
+    STINT_LEFT,     /* nothing: it was not to be, or somebody has to decide */
+    STINT_MENDED,   /* all agrees again */
+    STINT_SET_ASIDE /* what cannot be mended is in the quarantine now */
+};
+struct stint_repair_options {
+    size_t size; /* STINT_REPAIR_OPTIONS_INIT sets it */
+    int is_dry;  /* 1: changes nothing */
+    /* Each fault as a sentence; group NULL: of the fleet. May be NULL. */
+    void (*on_fault)(const char *group, const char *fault,
+                     enum stint_mend mend, void *arg);
+    /* After each step: tasks looked at so far. May be NULL. */
+    void (*on_step)(uint64_t checked, void *arg);
+    void *arg;
+};
+#define STINT_REPAIR_OPTIONS_INIT \
+    {sizeof(struct stint_repair_options), 0, 0, 0, 0}
+struct stint_repaired {
+    size_t size; /* STINT_REPAIRED_INIT sets it */
+    uint64_t checked, faults; /* tasks looked at; of the faults were: */
+    uint64_t mended, set_aside, left;
+};
+#define STINT_REPAIRED_INIT {sizeof(struct stint_repaired), 0, 0, 0, 0, 0}
+/* The same walk, and puts right what it finds, while the fleet goes on working:
+ * the state record of a task is the authority. What it cannot decide is set
+ * aside (stint_quarantine), its task FAILED "record lost". May be repeated. o
+ * and sum may be NULL. */
+STINT_API STINT_CHECKED int stint_repair(stint *s,
+                                         const struct stint_repair_options *o,
+                                         struct stint_repaired *sum,
+                                         struct stint_err *err);
+
+/* What repairs have set aside: its name (a task's id, or a key), and what was
+ * there and why, as a JSON object with at (ms), why and was. group NULL: of the
+ * fleet. Valid during the call; return non-zero to stop. */
+typedef int (*stint_quarantine_fn)(const char *group, const char *name,
+                                   const char *what, void *arg);
+STINT_API STINT_CHECKED int stint_quarantine(stint *s, stint_quarantine_fn fn,
+                                             void *arg, struct stint_err *err);
+
 /* What stint_doctor found about one thing. */
 enum stint_finding_state {
     STINT_FINDING_OK,
