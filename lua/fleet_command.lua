@@ -8,7 +8,7 @@ local base, verb = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local VERBS = {disable = 1, resume = 1, terminate = 1, kill = 1}
 if not VERBS[verb] then
-    return redis.error_reply('INVALID no such command: ' .. verb)
+    return redis.error_reply('INVALID no such command')
 end
 -- Numbers stand above all before, also above those carried out already, and
 -- also if the clock was set back.

@@ -210,8 +210,8 @@ local function fire_due(w, now, now_us, limit)
                               delay = r.delay, backoff = r.backoff,
                               cap = r.cap, period = r.period,
                               cron = r.cron, discard = r.discard}
-                put(w, 'HSET', base .. ':task', id .. '@' .. i, task)
-                requeue(w, id .. '@' .. i, part, now, task)
+                put(w, 'HSET', base .. ':task', id .. '@' .. num(i), task)
+                requeue(w, id .. '@' .. num(i), part, now, task)
                 signal(w, worker)
             end
             n = n + 1

@@ -17,7 +17,7 @@ for i = 4, #ARGV do
     local ref = ARGV[i]
     local group, parent = string.match(ref, '^([%w_.~-]+)/([%w_.:-]+)$')
     if not group then
-        return redis.error_reply('INVALID not GROUP/ID: ' .. sub(ref, 1, 100))
+        return redis.error_reply('INVALID not GROUP/ID: ' .. num(i))
     end
     if seen[ref] then
         -- named twice

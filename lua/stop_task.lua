@@ -35,9 +35,9 @@ local function stop(key, s, text)
 end
 
 for i = 1, tonumber(r.parts or 0) do
-    local part, text = look_up(base, id .. '@' .. i)
+    local part, text = look_up(base, id .. '@' .. num(i))
     if part then
-        stop(id .. '@' .. i, part, text)
+        stop(id .. '@' .. num(i), part, text)
     end
 end
 stop(id, r, task)

@@ -242,7 +242,7 @@ void exchange_send(struct worker *w, struct worker_group *g, int release)
          h != NULL && b->n < BATCH_TASKS_MAX && bytes < BATCH_BYTES_MAX;
          h = next) {
         next = h->next;
-        if (h->group != g || (h->status == NULL) != release)
+        if (h->group != g || (h->status == NULL) != release || h->undated)
             continue;
         bytes += h->payload_len + 256;
         held_move(w, h, HELD_SENT);

@@ -160,6 +160,7 @@ void held_free(struct worker *w, struct held *h)
 {
     held_unlink(w, h);
     w->n_held -= h->state != HELD_OVERSTAYED;
+    w->n_undated -= h->undated;
     if (h->record.lost > 0 && --w->suspects == 0) {
         h->group->hungry = 1; /* for the next of them */
         w->want_tick(w->want_arg);
@@ -214,40 +215,75 @@ int held_count(const struct worker *w, const struct worker_group *g)
 }
 
 /* The next match of a cronline, after now and after the one this run was for.
- * -1: there is none. */
-static int64_t held_next_ms(struct worker *w, struct held *h)
+ * *next_ms -1: there is none. Errors: those of task_cron_next_ms. */
+static int held_next_ms(struct worker *w, struct held *h, int64_t *next_ms,
+                        struct stint_err *err)
 {
+    *next_ms = -1;
     if (!h->record.cron)
-        return -1;
+        return 0;
     int64_t after_ms = exchange_redis_ms(w);
     if (after_ms < h->record.next_ms)
         after_ms = h->record.next_ms;
     /* The task as it was queued follows its id. */
-    return task_cron_next_ms(h->queued, strlen(h->queued), after_ms);
+    return task_cron_next_ms(h->queued, strlen(h->queued), after_ms, next_ms,
+                             err);
 }
 
-/* The word for report; behind it when the next run is, where we know. */
-static const char *held_status(struct worker *w, struct held *h,
-                               const struct run_result *r)
+/* The word for report; behind it when the next run is, if there is one. Where
+ * that cannot be told now (no memory, the time zone is not there) the report
+ * waits: without it the task would run at a time nobody asked for. */
+static void held_set_status(struct worker *w, struct held *h,
+                            struct stint_err *err)
+{
+    char cron[24] = "";
+    int64_t next_ms;
+    h->undated = held_next_ms(w, h, &next_ms, err) < 0;
+    w->n_undated += h->undated;
+    h->status = h->word;
+    if (next_ms < 0 && h->advice[0] == '\0')
+        return;
+    if (next_ms >= 0)
+        snprintf(cron, sizeof(cron), " %" PRId64, next_ms);
+    snprintf(h->status_text, sizeof(h->status_text), "%s%s%s", h->word, cron,
+             h->advice);
+    h->status = h->status_text;
+}
+
+void held_date(struct worker *w, struct held *h, int anyway)
+{
+    struct stint_err err = {0};
+    check(h->undated);
+    w->n_undated--;
+    held_set_status(w, h, &err);
+    if (!h->undated) {
+        log_info(w->log, "task %s: when it runs next is known now", h->run.id);
+    } else if (anyway) {
+        log_error(w->log, "task %s: reported without its next time: %s",
+                  h->run.id, err.text);
+        h->undated = 0;
+        w->n_undated--;
+    }
+}
+
+static void held_judge(struct worker *w, struct held *h,
+                       const struct run_result *r)
 {
     static const char *const words[] = {
         [RUN_COMPLETED] = "COMPLETED", [RUN_FAILED] = "FAILED",
         [RUN_TIMEOUT] = "TIMEOUT", [RUN_STOPPED] = "STOPPED"};
     enum retry_advice retry =
         r->outcome == RUN_FAILED ? r->retry : RETRY_AS_ASKED;
-    int64_t next_ms = held_next_ms(w, h);
-    char cron[24] = "", advice[24] = "";
-    if (next_ms < 0 && retry == RETRY_AS_ASKED)
-        return words[r->outcome];
-    if (next_ms >= 0)
-        snprintf(cron, sizeof(cron), " %" PRId64, next_ms);
+    struct stint_err err = {0};
+    h->word = words[r->outcome];
     if (retry == RETRY_NEVER)
-        snprintf(advice, sizeof(advice), " !never");
+        snprintf(h->advice, sizeof(h->advice), " !never");
     else if (retry == RETRY_AFTER)
-        snprintf(advice, sizeof(advice), " !%" PRId64, r->retry_ms);
-    snprintf(h->status_text, sizeof(h->status_text), "%s%s%s",
-             words[r->outcome], cron, advice);
-    return h->status_text;
+        snprintf(h->advice, sizeof(h->advice), " !%" PRId64, r->retry_ms);
+    held_set_status(w, h, &err);
+    if (h->undated)
+        log_error(w->log, "task %s: when it runs next cannot be told, so its "
+                  "report waits: %s", h->run.id, err.text);
 }
 
 static void held_add_evidence(json_t *o, const struct run_result *r)
@@ -265,7 +301,7 @@ static void held_add_evidence(json_t *o, const struct run_result *r)
 void held_set_outcome(struct worker *w, struct held *h,
                       const struct run_result *result)
 {
-    h->status = held_status(w, h, result);
+    held_judge(w, h, result);
     if (result->result == NULL && result->output_len == 0 &&
         result->error == NULL && result->has_exit == 0)
         return;

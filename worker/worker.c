@@ -318,6 +318,21 @@ static int64_t worker_tick_parents(struct worker *w, int64_t now_ms)
     return INT64_MAX;
 }
 
+/* Whose next time could not be told. `anyway`: we leave. */
+static int64_t worker_tick_undated(struct worker *w, int64_t now_ms,
+                                   int anyway)
+{
+    if (w->n_undated == 0)
+        return INT64_MAX;
+    if (now_ms < w->undated_mono_ms && !anyway)
+        return w->undated_mono_ms;
+    for (struct held *h = w->held[HELD_DONE].first; h; h = h->next)
+        if (h->undated)
+            held_date(w, h, anyway);
+    w->undated_mono_ms = now_ms + WORKER_DATE_MS;
+    return w->n_undated > 0 ? w->undated_mono_ms : now_ms; /* report */
+}
+
 static int64_t worker_tick_progress(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
@@ -449,8 +464,10 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     }
     int64_t limit = w->stop_mono_ms + w->shutdown_ms;
     int at_once = w->stops > 1 || now_ms >= limit;
-    if (at_once)
+    if (at_once) {
         worker_release_all(w);
+        (void)worker_tick_undated(w, now_ms, 1); /* reported at the next tick */
+    }
     int busy = w->n_held > 0 || w->sending > 0, beating = w->fleet_beating;
     for (int i = 0; i < w->n_groups; i++)
         beating |= w->groups[i].beating;
@@ -507,6 +524,7 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
     }
     worker_tick_rate(w, now_ms);
     worker_tick_spent(w);
+    next = min64(next, worker_tick_undated(w, now_ms, 0));
     if (w->connected && w->phase != WORKER_LEAVING) {
         next = min64(next, worker_tick_heartbeats(w, now_ms));
         next = min64(next, waits_tick_signals(w, now_ms));

@@ -19,6 +19,7 @@
 
 #define WORKER_NAME_LEN    STINT_NAME_LEN
 #define WORKER_BACK_OFF_MS 250 /* after a call that failed */
+#define WORKER_DATE_MS     1000 /* after a look for a time that failed */
 #define WORKER_RELOAD_MS   10  /* after one that found no functions */
 #define WORKER_REFUSED_MS  1000 /* after one that it has no right to */
 
@@ -52,6 +53,10 @@ struct held {
     const char *status;         /* DONE: for report; NULL: release. Constant,
                                    or status_text */
     char status_text[64];
+    const char *word;           /* DONE: what it begins with, constant */
+    char advice[24];            /* DONE: what it ends with */
+    int undated;                /* DONE: when it runs next cannot be told yet,
+                                   and so nothing is reported */
     char *payload;              /* DONE: JSON, owned, or NULL */
     size_t payload_len;
     int ask;                    /* STARTING: 1: results of its parents are to
@@ -165,6 +170,8 @@ struct worker {
     int n_held;
     int sending;                  /* reports and releases outstanding */
     int64_t parents_mono_ms;      /* do not ask for parents before */
+    int n_undated;                /* of the DONE ones */
+    int64_t undated_mono_ms;      /* look no sooner for when these run next */
     int report_turn;              /* the group to begin with */
 
     struct reaper reaper;
@@ -296,6 +303,9 @@ struct held *held_find(struct worker *w, const char *id, const char *ticket);
 /* How many of a group's are ours, as far as we know. */
 int held_count(const struct worker *w, const struct worker_group *g);
 /* What became of it, for report. */
+/* For one that is undated: looks again when it runs next. At the end of a
+ * worker (`anyway`) it is reported without: it runs a `period` later then. */
+void held_date(struct worker *w, struct held *h, int anyway);
 void held_set_outcome(struct worker *w, struct held *h,
                       const struct run_result *result);
 

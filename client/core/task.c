@@ -397,8 +397,10 @@ const char *stint_task_group(const stint_task *t)
 
 /* ---- Cronlines ---------------------------------------------------------- */
 
-static int64_t cron_after(const char *cronline, const char *timezone,
-                          int64_t after_ms, struct stint_err *err)
+/* *next_ms -1: it never matches again. */
+static int cron_after(const char *cronline, const char *timezone,
+                      int64_t after_ms, int64_t *next_ms,
+                      struct stint_err *err)
 {
     struct cron cron;
     if (cron_parse(&cron, cronline, err))
@@ -406,11 +408,9 @@ static int64_t cron_after(const char *cronline, const char *timezone,
     struct zone *z = zone_open(timezone != NULL ? timezone : "UTC", err);
     if (z == NULL)
         return -1;
-    int64_t next = cron_next_ms(&cron, z, after_ms);
+    *next_ms = cron_next_ms(&cron, z, after_ms);
     zone_close(z);
-    if (next < 0)
-        err_set(err, STINT_INVALID, "cronline: it never matches");
-    return next;
+    return 0;
 }
 
 int task_cron_start(struct stint_task *t, int64_t now_ms,
@@ -421,24 +421,31 @@ int task_cron_start(struct stint_task *t, int64_t now_ms,
     int64_t start = strtoll(t->start, NULL, 10);
     if (t->start[0] == '+' || t->start[0] == '-')
         start += now_ms;
-    int64_t first = cron_after(t->cronline, t->timezone, start - 1, err);
-    if (first < 0)
+    int64_t first;
+    if (cron_after(t->cronline, t->timezone, start - 1, &first, err) < 0)
         return -1;
+    if (first < 0)
+        return err_set(err, STINT_INVALID, "cronline: it never matches");
     struct rules r = {t->rules, strlen(t->rules), sizeof(t->rules)};
     rule_i64(&r, "begin", start, -1);
     snprintf(t->start, sizeof(t->start), "%" PRId64, first);
     return 0;
 }
 
-int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms)
+int task_cron_next_ms(const char *task, size_t len, int64_t after_ms,
+                      int64_t *next_ms, struct stint_err *err)
 {
-    struct stint_err why = {0};
     json_t *o = task_text_load(task, len);
+    if (o == NULL) /* it was read before: there is no memory */
+        return err_set(err, STINT_NOMEM, "out of memory");
     const char *line = json_string_value(json_object_get(o, "cronline"));
     const char *zone = json_string_value(json_object_get(o, "timezone"));
-    int64_t next = line != NULL ? cron_after(line, zone, after_ms, &why) : -1;
+    int rc = 0;
+    *next_ms = -1;
+    if (line != NULL)
+        rc = cron_after(line, zone, after_ms, next_ms, err);
     json_decref(o);
-    return next;
+    return rc;
 }
 
 /* ---- What was queued ----------------------------------------------------- */

@@ -68,9 +68,13 @@ int task_ref_is_valid(const char *ref, size_t len); /* ID or GROUP/ID */
 int task_cron_start(struct stint_task *t, int64_t now_ms,
                     struct stint_err *err);
 
-/* The first match of a task's cronline after that instant, or -1: it has none,
- * or it cannot be read. `task` is what was queued. */
-int64_t task_cron_next_ms(const char *task, size_t len, int64_t after_ms);
+/* The first match of a task's cronline after that instant, to *next_ms; -1: it
+ * has no cronline, or no match follows. `task` is what was queued. Errors: it
+ * cannot be told, here or now: NOMEM, SYSTEM (tz database), INVALID (no such
+ * zone here). */
+int task_cron_next_ms(const char *task, size_t len, int64_t after_ms,
+                      int64_t *next_ms, struct stint_err *err)
+    __attribute__((warn_unused_result));
 
 /* Makes a UUIDv7 that sorts by time, to the microsecond, written as 26
  * characters of base 32. */

@@ -24,7 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (json != NULL)
         must(json >= text && json <= text + size && name_len <= size);
     json_decref(task_text_load(text, size));
-    (void)task_cron_next_ms(text, size, INT64_C(1700000000000));
+    int64_t next;
+    struct stint_err why = {0};
+    if (task_cron_next_ms(text, size, INT64_C(1700000000000), &next, &why) == 0)
+        must(next == -1 || next > INT64_C(1700000000000));
     free(record);
     free(text);
     return 0;

@@ -27,10 +27,11 @@ static void task_look(struct stint_task *t)
     json_t *run = task_run_json(t->id, t->group, t->text, t->text_len, &st);
     must(run != NULL);
     json_decref(run);
+    int64_t next;
     if (t->cronline != NULL &&
         task_cron_start(t, INT64_C(1700000000000), &err) == 0)
-        (void)task_cron_next_ms(t->text, t->text_len,
-                                INT64_C(1700000000000));
+        (void)!task_cron_next_ms(t->text, t->text_len,
+                                 INT64_C(1700000000000), &next, &err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

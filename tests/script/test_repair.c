@@ -242,7 +242,7 @@ static void test_parents_elsewhere(void **state)
     EXPECT("WAITS", "repair_parents", "child", "other/far");
     assert_string_equal(walk("fsck"), "");
     EXPECT("link other far main/child -", "messages", "9");
-    EXPECT("-INVALID not GROUP/ID: far", "repair_parents", "child", "far");
+    EXPECT("-INVALID not GROUP/ID: 4", "repair_parents", "child", "far");
 }
 
 /* An ended parent whose children nobody tells any more. */

@@ -119,6 +119,18 @@ static int fn_lock(stint_run *run, void *arg)
     return 0;
 }
 
+static int fn_oom(stint_run *run, void *arg)
+{
+    char text[16] = "";
+    FILE *f = fopen("/proc/self/oom_score_adj", "r");
+    (void)arg;
+    if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+        return 1;
+    fclose(f);
+    text[strcspn(text, "\n")] = '\0';
+    return stint_run_set_result(run, text);
+}
+
 const struct function *function_find(const char *name, void *arg)
 {
     static const struct {
@@ -130,6 +142,7 @@ const struct function *function_find(const char *name, void *arg)
         {"exit", {fn_exit, NULL}},     {"spin", {fn_spin, NULL}},
         {"polite", {fn_polite, NULL}}, {"talk", {fn_talk, NULL}},
         {"hog", {fn_hog, NULL}},       {"lock", {fn_lock, NULL}},
+        {"oom", {fn_oom, NULL}},
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -159,6 +172,15 @@ static void c_function_sees_its_run(void **state)
     free(big);
     job_run(&f, &j, "lock", "[]");
     assert_string_equal(j.result, "\"fine\"");
+    job_free(&j);
+    job_run(&f, &j, "oom", "[]"); /* taken before the worker, if memory ends */
+    FILE *own = fopen("/proc/self/oom_score_adj", "r");
+    char adj[16];
+    assert_non_null(fgets(adj, sizeof(adj), own));
+    fclose(own);
+    int wanted = (int)strtol(adj, NULL, 10) + 200;
+    snprintf(adj, sizeof(adj), "%d", wanted < 1000 ? wanted : 1000);
+    assert_string_equal(j.result, adj);
     job_free(&j);
     job_run(&f, &j, "nosuch", "[]");
     assert_string_equal(j.error, "there is no such function");

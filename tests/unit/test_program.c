@@ -511,6 +511,35 @@ static void test_descriptors(void **state)
     teardown(&f);
 }
 
+/* The kernel takes a run before its worker: it says so in time, and of a worker
+ * that is preferred or spared already, from there. */
+static void test_out_of_memory_order(void **state)
+{
+    static const int own[] = {0, 7, 300, 850, 1000};
+    char *argv[] = {(char *)"cat", (char *)"/proc/self/oom_score_adj", NULL};
+    struct fixture f;
+
+    (void)state;
+    setup(&f);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        char line[16];
+        FILE *adj = fopen("/proc/self/oom_score_adj", "w");
+
+        assert_non_null(adj);
+        fprintf(adj, "%d", own[i]);
+        fclose(adj); /* only root may lower it: elsewhere it only rises */
+        run_argv(&f, argv, 60000);
+        snprintf(line, sizeof(line), "%d\n",
+                 own[i] + 200 < 1000 ? own[i] + 200 : 1000);
+        assert_string_equal(f.output, line);
+        adj = fopen("/proc/self/oom_score_adj", "r");
+        assert_non_null(fgets(line, sizeof(line), adj));
+        fclose(adj);
+        assert_int_equal(strtol(line, NULL, 10), own[i]);
+    }
+    teardown(&f);
+}
+
 static void test_output(void **state)
 {
     struct fixture f;
@@ -735,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_daemon_of_another),
         cmocka_unit_test(test_children_of_others),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_out_of_memory_order),
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_output_so_far),
         cmocka_unit_test(test_result),

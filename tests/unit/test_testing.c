@@ -81,6 +81,40 @@ static int run_queue(stint_run *r, void *arg)
     return 0;
 }
 
+static char zone_dir[] = "/tmp/stint-testing-XXXXXX", zone_path[64];
+
+/* One hour east of Greenwich, always. */
+static void zone_write(void)
+{
+    static const char head[] = "TZif2";
+    char file[300];
+    size_t n = 0;
+    for (int part = 0; part < 2; part++) {
+        memset(file + n, 0, 44);
+        memcpy(file + n, head, 5);
+        file[n + 39] = 1; /* typecnt */
+        file[n + 43] = 4; /* charcnt */
+        n += 44;
+        memcpy(file + n, "\0\0\x0e\x10\0\0XXX\0", 10);
+        n += 10;
+    }
+    memcpy(file + n, "\nXXX-1\n", 8);
+    n += 8;
+    FILE *f = fopen(zone_path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(file, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static int run_lose_zone(stint_run *r, void *arg)
+{
+    (void)arg;
+    note_at(stint_run_id(r));
+    if (now_s() < 10000)
+        assert_int_equal(unlink(zone_path), 0);
+    return 0;
+}
+
 static int run_stop_itself(stint_run *r, void *arg)
 {
     (void)arg;
@@ -147,6 +181,7 @@ static stint_worker *worker_make(const char *name, const char *group)
         stint_handler_fn fn;
     } functions[] = {{"note", run_note},   {"fail", run_fail},
                      {"queue", run_queue}, {"stop", run_stop_itself},
+                     {"lose_zone", run_lose_zone},
                      {"take", run_take},   {"speak", run_speak},
                      {"run", run_run},     {"leave", run_leave}};
     const char *groups[] = {group, NULL};
@@ -340,6 +375,31 @@ static void test_cron(void **state)
     EXPECT_RAN("a@1800 a@5400 a@9000 ");
     OK(stint_stop_task(s, NULL, "a", &err));
     EXPECT_STATUS("a", "STOPPED");
+}
+
+/* Without the zone nobody can tell when it runs next: the report waits for it,
+ * and the run after it comes when the cronline says, not a minute later. */
+static void test_cron_of_a_zone_that_is_away(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(zone_dir));
+    snprintf(zone_path, sizeof(zone_path), "%s/Made", zone_dir);
+    assert_int_equal(setenv("TZDIR", zone_dir, 1), 0);
+    zone_write();
+    queue("{\"function\":\"lose_zone\",\"id\":\"a\",\"repeats\":0,"
+          "\"cronline\":\"30 */3 * * *\",\"timezone\":\"Made\"}");
+    assert_int_equal(run_until_s(3 * 3600), 1);
+    EXPECT_RAN("a@9000 "); /* 03:30 there */
+    EXPECT_STATUS("a", "RUNNING");
+    zone_write();
+    assert_int_equal(run_until_s(3 * 3600 + 5), 0);
+    EXPECT_STATUS("a", "QUEUED");
+    assert_int_equal(run_until_s(6 * 3600), 1);
+    EXPECT_RAN("a@19800 "); /* 06:30 there */
+    OK(stint_stop_task(s, NULL, "a", &err));
+    unlink(zone_path);
+    unsetenv("TZDIR");
+    assert_int_equal(rmdir(zone_dir), 0);
 }
 
 static void test_what_depends_on_others(void **state)
@@ -717,6 +777,7 @@ int main(void)
         TEST(test_repeats),
         TEST(test_retries_back_off),
         TEST(test_cron),
+        TEST(test_cron_of_a_zone_that_is_away),
         TEST(test_what_depends_on_others),
         TEST(test_parents_of_another_group),
         TEST(test_stop_time),

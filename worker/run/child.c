@@ -92,6 +92,7 @@ static void child_run(const struct start *s, const char **step)
     setpgid(0, 0);
     if (cgroup_join(c, step) < 0)
         return;
+    process_oom_first();
     *step = "descriptors";
     if (fds_arrange(c) < 0)
         return;

@@ -102,6 +102,7 @@ static _Noreturn void nest_child(const struct nest *nest, struct request *req,
     orphan_mark_set(req->mark);
     life_tie(nest->worker);
     process_signals_reset();
+    process_oom_first();
     prctl(PR_SET_NAME, "stint-child");
     fds_keep(fds, 4);
     env_arrange(req->confine);

@@ -8,5 +8,11 @@
 void process_signals_reset(void);
 /* Closes the descriptors from first to last; ~0U: all there are. */
 void process_fds_close(unsigned first, unsigned last);
+/* When memory ends, the kernel takes a run before the worker, whose end would
+ * cost all of them. A worker's value + PROCESS_OOM_STEP, or what there is left
+ * of it; where there is no /proc, nothing. */
+#define PROCESS_OOM_STEP 200
+#define PROCESS_OOM_MAX  1000
+void process_oom_first(void);
 
 #endif
