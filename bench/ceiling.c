@@ -14,7 +14,7 @@
 
 #include "ceiling.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "script.h"
 #include "task.h"
 

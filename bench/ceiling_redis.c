@@ -77,12 +77,16 @@ static void command_run(struct ceiling *c, int argc, const char **argv)
 static void redis_sign_in(struct ceiling *c, const struct conf *conf)
 {
     char db[16];
-    const char *full[] = {"AUTH", conf->user, conf->password};
-    const char *plain[] = {"AUTH", conf->password};
+    char password[CONF_PASSWORD_CAP];
+    struct stint_err err = {0};
+    if (conf_password(conf, password, &err) < 0)
+        fail("%s", err.text);
+    const char *full[] = {"AUTH", conf->user, password};
+    const char *plain[] = {"AUTH", password};
     const char *choose[] = {"SELECT", db};
     if (conf->user[0] != '\0')
         command_run(c, 3, full);
-    else if (conf->password[0] != '\0')
+    else if (password[0] != '\0')
         command_run(c, 2, plain);
     snprintf(db, sizeof(db), "%d", conf->db);
     if (conf->db != 0)
@@ -111,6 +115,8 @@ void redis_open(struct ceiling *c, const char *url)
     struct stint_err err = {0};
     if (conf_resolve(&conf, strcmp(url, "-") != 0 ? url : NULL, &err))
         fail("%s", err.text);
+    if (conf.tls || conf.n_sentinels > 0)
+        fail("%s: the raw loops speak to one Redis, without TLS", conf.shown);
     c->redis = conf.path[0] != '\0' ? redisConnectUnix(conf.path)
                                     : redisConnect(conf.host, conf.port);
     check(c->redis != NULL);

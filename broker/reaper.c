@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "part.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */
@@ -36,6 +36,8 @@ struct reaper_group {
     int64_t back_ms;      /* Redis's clock went back so far; 0: it did not */
     int64_t rewind_at, rewind_stay; /* where rewind goes on */
     struct reaper_clock clock; /* if groups are apart */
+    int missed;           /* a call failed, and none was answered since */
+    int64_t hold_mono_ms; /* no DUTY_RECOVER before */
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,
@@ -143,6 +145,32 @@ void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
     c->mono_ms = now_ms;
 }
 
+void reaper_was_away(struct reaper *r, int64_t now_ms)
+{
+    r->hold_until_mono_ms = now_ms + r->lease_ms;
+}
+
+void reaper_missed(struct reaper *r, const char *group)
+{
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next)
+        if (group == NULL || strcmp(g->name, group) == 0)
+            g->missed = 1;
+}
+
+/* It answers. */
+static void reaper_met(struct reaper_group *g, int64_t now_ms)
+{
+    if (g->missed)
+        g->hold_mono_ms = now_ms + g->reaper->lease_ms;
+    g->missed = 0;
+}
+
+static int reaper_may_recover(const struct reaper_group *g, int64_t now_ms)
+{
+    return now_ms >= g->hold_mono_ms &&
+           now_ms >= g->reaper->hold_until_mono_ms;
+}
+
 static void reaper_next(struct reaper_group *g, int64_t now_ms);
 
 /* A reply has come: the next deadline may be another one now. */
@@ -161,6 +189,8 @@ static void reaper_on_duty(const struct redisReply *reply,
     g->busy = 0;
     reaper_heard(r);
     if (reply == NULL) {
+        if (err->code != STINT_NOSCRIPT) /* that has not been refused */
+            g->missed = 1;
         g->due = 0;
         g->look_mono_ms = now_ms + 200;
         log_debug(r->log, "reaper: %s: %s", g->name, err->text);
@@ -314,6 +344,8 @@ static void reaper_call(struct reaper_group *g, enum script_id id)
     struct args a;
     args_init(&a);
     args_add_i64(&a, REAP_TASKS_MAX);
+    /* Should this call lie in a Redis that stands still, so do the heartbeats
+     * of those whose leases end meanwhile. */
     if (id == SCRIPT_RECOVER)
         args_add_i64(&a, reaper_sees_ms(g));
     if (id == SCRIPT_PRUNE)
@@ -399,7 +431,7 @@ static void reaper_next(struct reaper_group *g, int64_t now_ms)
             continue;
         g->due &= ~(int)duties[i].duty;
         if (duties[i].duty == DUTY_RECOVER &&
-            now_ms < g->reaper->hold_until_mono_ms)
+            !reaper_may_recover(g, now_ms))
             continue;
         if (duties[i].duty == DUTY_FIRE && now_ms < g->fire_mono_ms)
             continue;
@@ -418,9 +450,11 @@ static void reaper_on_wake(const struct redisReply *reply,
     reaper_heard(r);
     if (reply == NULL) {
         log_debug(r->log, "reaper: %s: %s", g->name, err->text);
+        g->missed = 1;
         g->look_mono_ms = now_ms + r->period_ms;
         return;
     }
+    reaper_met(g, now_ms);
     int64_t redis_us = reply_i64(reply, 0), redis_ms = redis_us / 1000;
     reaper_saw_clock(r, g->name, redis_us, now_ms);
     g->due = 0;
@@ -438,6 +472,9 @@ static void reaper_on_wake(const struct redisReply *reply,
         else if (at_ms - redis_ms + 1 < wait_ms)
             wait_ms = at_ms - redis_ms + 1;
     }
+    if (g->due & DUTY_RECOVER && now_ms < g->hold_mono_ms &&
+        g->hold_mono_ms - now_ms < wait_ms)
+        wait_ms = g->hold_mono_ms - now_ms;
     if (reply_i64(reply, 5) > RETAINED_MAX)
         g->due |= DUTY_PRUNE;
     if (reply_i64(reply, 6) > 0)

@@ -54,10 +54,17 @@ int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms);
 void reaper_look(struct reaper *r, const char *group);
 /* At all that it looks after. */
 void reaper_look_all(struct reaper *r);
+/* Redis stood still until now: others could not renew their leases either, and
+ * get the time to. */
+void reaper_was_away(struct reaper *r, int64_t now_ms);
 /* Each reply about a group tells Redis's time: a jump of its clock against ours
  * must not let all leases end in a heap. */
 void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
                       int64_t now_mono_ms);
+/* A call about the group (NULL: about any) has failed, so that those of other
+ * workers may have, too: from when it answers again, nobody's lease has ended
+ * there until all had the time to renew it. */
+void reaper_missed(struct reaper *r, const char *group);
 /* Only when no call is outstanding. */
 void reaper_close(struct reaper *r);
 

@@ -3,7 +3,7 @@
 -- stop_time. A due task of a function the worker does not know is parked with
 -- its like, out of the way of the others. Parts of broadcasts for this worker
 -- are RUNNING beyond its slots.
--- FLAGS:
+-- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4] token  ARGV[5] how many to run; behind a blank an s:
 -- it holds a task already that was lost with a worker; an r: it rests, and
 -- takes no parts of broadcasts either  ARGV[6] to prefetch
@@ -140,13 +140,15 @@ end
 -- A due task: taken, parked, or too late.
 local function hand_out(id, due, text, task)
     local r = text and decode(text)
-    if not task or (r and r.status ~= 'QUEUED') then
-        -- The records and this index disagree: be loud.
-        r = r or fresh(due)
-        if not ENDED[r.status] then
-            finish(w, id, r, 'FAILED', now,
-                   '{"error":"the record of this task is lost"}')
+    if not task or task == LOST or r and r.status == 'BROKEN' then
+        if not r or not ENDED[r.status] then -- be loud
+            lose(w, id, r or fresh(due), now, now_us, task,
+                 task and r and r.status == 'BROKEN'
+                 and 'its state record cannot be read'
+                 or 'what was queued is gone')
         end
+    elseif r and r.status ~= 'QUEUED' then
+        -- This index is wrong; the record is the authority.
     elseif r and r.expire and tonumber(r.expire) < now then
         leave(w, id, r, task)
         r.token, r.worker = '-', '-'
@@ -210,6 +212,16 @@ for _, key in ipairs(sources) do
                 out[#out + 1] = id
             end
             hand_out(id, found[2 * i], states[i], tasks[i])
+        end
+    end
+end
+w.demands[base .. ':wake'] = 'zset' -- written to behind the flush
+if not is_plain then
+    w.demands[base .. ':wake:' .. SUSPECTS] = 'zset'
+    for _, key in ipairs(sources) do
+        local fn = sources[key] and match(sources[key], ':(.+)$')
+        if fn then
+            w.demands[base .. ':wake:' .. fn] = 'zset'
         end
     end
 end

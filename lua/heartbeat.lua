@@ -72,7 +72,8 @@ if listed == '1' then
                 give_back(w, id, r, now, tasks[i])
                 holds = holds - 1
             else
-                put(w, 'SREM', base .. kind .. worker, id)
+                give_up(w, base .. kind .. worker, 'S', id, r, tasks[i], now,
+                        now_us)
                 holds = holds - 1
             end
         end

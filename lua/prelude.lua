@@ -1,5 +1,6 @@
 -- Shared by every script: key names, the clock, state records, writes. It goes
--- on in prelude_series.lua and prelude_families.lua.
+-- on in prelude_series.lua and prelude_families.lua; prelude_fsck.lua is for fsck
+-- and repair only.
 --
 -- KEYS[1] is the base of a group, {stint:GROUP}, or of the fleet, {stint};
 -- all other keys are derived here and nowhere else. ARGV[1] is the protocol,
@@ -21,7 +22,8 @@
 -- wait: how many of them have not ended; kids: others wait for it; stopping:
 -- its worker is to stop it; live: :run holds output of the run going on;
 -- of a broadcast: parts, open, ran, bad, match (the next of a cronline, told by
--- a part that ran); of a part of one: of.
+-- a part that ran); of a part of one: of; again: the mark of the call that
+-- queued it again.
 -- A task without a record is QUEUED as it was queued, all rules default, and
 -- stands in KEYS[1]:queued: most tasks never need one before they are taken.
 
@@ -43,7 +45,7 @@ local FIELDS = {'begin', 'expire', 'repeats', 'period', 'drift', 'retry',
                 'discard', 'crashes', 'cron', 'anyway', 'cast', 'run',
                 'failed', 'lost', 'parked', 'parents', 'wait', 'kids',
                 'stopping', 'live', 'parts', 'open', 'ran', 'bad', 'match',
-                'of'}
+                'of', 'again'}
 local KNOWN = {}
 for i = 1, #FIELDS do
     KNOWN[FIELDS[i]] = 1
@@ -58,6 +60,9 @@ local RULES_ASKED = {repeats = 1, period = 1, drift = 1, retry = 1, delay = 1,
 -- again after an error in its middle finds that nothing has happened yet.
 local PASS = {HDEL = 1, ZREM = 2, SREM = 2, UNLINK = 0}
 local RECORDS, PASSES = 4, 5
+-- What a key has to be for a command of the writer's.
+local TYPE_FOR = {ZADD = 'zset', ZREM = 'zset', SADD = 'set', SREM = 'set',
+                  HSET = 'hash', HDEL = 'hash'}
 local ENDED = {COMPLETED = 1, FAILED = 1, TIMEOUT = 1, STOPPED = 1,
                EXPIRED = 1}
 
@@ -176,10 +181,21 @@ local function place(base, r, task)
     return base .. ':finished', 'Z'
 end
 
+-- The score that the task has in its place: of those with scores.
+local function home_score(r, task)
+    if r.status == 'QUEUED' then
+        return r.next
+    elseif r.status == 'RUNNING' then
+        return tonumber(r.fence) -- a broadcast
+    end
+    return r.stop + (task == '-' and HOUR or tonumber(r.ttl or DAY))
+end
+
 -- A writer collects the arguments of variadic commands.
 local function writer(base)
     return {base = base, heads = {}, order = {}, by = {}, counts = {},
-            runs = {}, wakes = {}, ended = {}, gone = {}, parts = {}}
+            runs = {}, wakes = {}, ended = {}, gone = {}, parts = {},
+            demands = {}}
 end
 
 -- The list of further arguments of `cmd key`.
@@ -244,15 +260,72 @@ local function write(w)
     w.order, w.by = {}, {}
 end
 
+-- Lua has no roll-back: a key of another type than ours, which somebody put
+-- there, is found before the first write.
+local function demand(key, kind)
+    local is = redis.call('TYPE', key).ok
+    if is ~= kind and is ~= 'none' then
+        error({err = 'WRONGTYPE ' .. key .. ' is a ' .. is .. ', not a '
+               .. kind .. ': run stint fsck --repair'})
+    end
+end
+
+local function demand_zsets(a, b)
+    demand(a, 'zset')
+    demand(b, 'zset')
+    return true
+end
+
+local function demand_all(w)
+    local seen = {}
+    for _, l in ipairs(w.order) do
+        local kind = #l > 0 and not seen[l.key] and TYPE_FOR[l.cmd]
+        if kind then
+            seen[l.key] = true
+            demand(l.key, kind)
+        end
+    end
+    for _, head in ipairs(w.heads) do
+        demand(head[1], 'zset')
+    end
+    for _, run in ipairs(w.runs) do
+        demand(run[1], 'list')
+    end
+    if next(w.counts) then
+        demand(w.base .. ':ended', 'hash')
+    end
+    for key in pairs(w.wakes) do
+        demand(key, 'zset')
+    end
+    if w.family then
+        for _, name in ipairs({':messages', ':endings', ':waiting', ':queued',
+                               ':finished', ':levels', ':wake', ':held',
+                               ':suspects', ':broadcast', ':casting',
+                               ':expiry'}) do
+            demand(w.base .. name, 'zset')
+        end
+        for _, ended in ipairs(w.ended) do
+            demand(w.base .. ':children:' .. ended[1], 'zset')
+        end
+        demand(w.base .. ':ended', 'hash')
+        demand(w.base .. ':run', 'hash')
+    end
+    for key, kind in pairs(w.demands) do
+        demand(key, kind)
+    end
+end
+
 local function flush(w, now)
+    demand_all(w)
     write(w)
     if w.family then -- it reads what has just been written
         settle(w, now)
         write(w)
     end
     for _, run in ipairs(w.runs) do
-        redis.call('LPUSH', run[1], run[2])
-        redis.call('LTRIM', run[1], '0', num(run[3] - 1))
+        if redis.call('LPUSH', run[1], run[2]) > run[3] then
+            redis.call('LTRIM', run[1], '0', num(run[3] - 1))
+        end
     end
     for status, n in pairs(w.counts) do
         redis.call('HINCRBY', w.base .. ':ended', status, num(n))
@@ -377,6 +450,91 @@ local function finish(w, id, r, status, now, payload, cron)
     if r.kids then
         w.ended[#w.ended + 1] = {id, status}
         w.family = true
+    end
+end
+
+-- What stands in :task for what was queued, when that is gone: no function is
+-- called so, and whoever comes to run it says FAILED.
+local LOST = '? {}'
+
+-- Any bytes as a JSON text: each byte that is not plain ASCII as one character.
+local function quoted(bytes)
+    return '"' .. string.gsub(bytes, '[%c"\\\128-\255]', function(c)
+        return format('\\u%04x', byte(c))
+    end) .. '"'
+end
+
+-- Into :quarantine, under `name`; what is there already stays.
+local function set_aside(w, name, now, why, was)
+    local key = w.base .. ':quarantine'
+    local field = sub(name, 1, 500)
+    if redis.call('HSTRLEN', key, field) > 0 then
+        field = field .. ' ' .. num(now)
+    end
+    put(w, 'HSET', key, field, '{"at":' .. num(now) .. ',"why":' .. quoted(why)
+        .. ',"was":' .. quoted(sub(was or '', 1, PAYLOAD_MAX)) .. '}')
+end
+
+-- The record or the payload of a task is lost. r: its record, nil or BROKEN:
+-- that is; task: nil: that is. What was left of it is set aside. What a worker
+-- holds goes on, unless that is lost, too; what has ended stays so; all else is
+-- FAILED, for people to see.
+local function lose(w, id, r, now, now_us, task, why, is_worker_lost)
+    local base = w.base
+    local is_read = r and r.status ~= 'BROKEN'
+    local of = not is_read and match(id, '^(.+)@%d+$')
+    local cast = of and redis.call('HGET', base .. ':state', of)
+    if cast and decode(cast).cast then
+        -- A part of a broadcast: which counts those that are left in a repair.
+        for _, name in ipairs({':task', ':state', ':run'}) do
+            put(w, 'HDEL', base .. name, id)
+        end
+        if not task and not r then
+            return
+        end
+    end
+    set_aside(w, id, now, why, redis.call('HGET', base .. ':state', id) or '')
+    if cast and decode(cast).cast then
+        return
+    end
+    if not task then
+        put(w, 'HSET', base .. ':task', id, LOST)
+    end
+    if is_read and r.status ~= 'QUEUED'
+        and not (is_worker_lost and not ENDED[r.status]) then
+        return
+    end
+    if is_read then
+        leave(w, id, r, task or LOST)
+        r.token = '-'
+    else -- no ticket that anybody has fits the new one
+        r = fresh(0)
+        r.fence = num(now_us)
+        r.kids = redis.call('EXISTS', base .. ':children:' .. id) == 1 and '1'
+    end
+    if task == '-' then
+        r.status, r.stop = 'FAILED', now
+        save(w, id, r)
+        put(w, 'ZADD', base .. ':ids', num(now + HOUR), id)
+        return
+    end
+    finish(w, id, r, r.of and 'LOST' or 'FAILED', now,
+           '{"error":"record lost: ' .. match(why, '^[%w ]*') .. '"}')
+end
+
+-- An id in what a worker held that does not go back to the queue: it is not the
+-- worker's, or its record or payload is lost.
+local function give_up(w, key, kind, id, r, task, now, now_us)
+    put(w, kind .. 'REM', key, id)
+    local is_read = r and r.status ~= 'BROKEN'
+    if is_read and not task and place(w.base, r, LOST) == key then
+        lose(w, id, r, now, now_us, nil, 'what was queued is gone', true)
+    elseif r and not is_read and task ~= '-' then
+        lose(w, id, r, now, now_us, task or nil, 'its state record cannot be '
+             .. 'read')
+    elseif not r and task ~= '-'
+        and not redis.call('ZSCORE', w.base .. ':queued', id) then
+        lose(w, id, nil, now, now_us, task or nil, 'its state record is gone')
     end
 end
 

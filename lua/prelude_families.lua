@@ -51,8 +51,10 @@ local function parent_ended(w, id, from, status, now, recs)
         r.text, r.open_parents = task, {}
         recs[id] = r
     end
+    local key = w.base .. ':parents:' .. id
     if r.status ~= 'QUEUED' or not r.wait or r.open_parents[from]
-        or redis.call('SISMEMBER', w.base .. ':parents:' .. id, from) == 0 then
+        or redis.call('TYPE', key).ok ~= 'set' -- a repair tells it
+        or redis.call('SISMEMBER', key, from) == 0 then
         return
     end
     r.open_parents[from] = true

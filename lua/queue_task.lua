@@ -142,7 +142,7 @@ end
 
 -- One plain task, as a web request queues it: there is nothing to collect.
 if n == 1 and #bad == 1 and not again and ARGV[7] == '' and ARGV[8] == ''
-    and #tasks[1] <= LARGE
+    and #tasks[1] <= LARGE and demand_zsets(base .. ':queued', base .. ':wake')
     and redis.call('HSETNX', base .. ':task', ids[1], tasks[1]) == 1 then
     local due = when(ARGV[6])
     redis.call('ZADD', base .. ':queued', due, ids[1])

@@ -52,10 +52,9 @@ for _, worker in ipairs(lapsed) do
         if moved < limit and of == 'Z' then
             ids = redis.call('ZRANGE', key, 0, limit - moved - 1)
         elseif moved < limit then
-            ids = some_of(key, '0', limit - moved)
-            for i = #ids, limit - moved + 1, -1 do
-                ids[i] = nil
-            end
+            -- Any of them: a scan would begin, each time, with all those
+            -- places that are empty by now.
+            ids = redis.call('SRANDMEMBER', key, num(limit - moved))
         end
         if redis.call(of .. 'CARD', key) > #ids then
             left = true
@@ -84,7 +83,7 @@ for _, worker in ipairs(lapsed) do
                     give_back(w, id, r, now, tasks[i])
                 end
             else
-                put(w, of .. 'REM', key, id)
+                give_up(w, key, of, id, r, tasks[i], now, now_us)
             end
             moved = moved + 1
         end

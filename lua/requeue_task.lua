@@ -3,12 +3,21 @@
 -- stop_time that has passed is dropped.
 -- FLAGS:
 -- ARGV[3] id  ARGV[4] 1: count its runs anew
+-- ARGV[5] a mark (a number) of this requeueing, or absent: the same mark again
+-- (its answer was lost) changes nothing, whatever has become of the task since
 -- Returns now_us, OK. Refuses: NOTFOUND, STATE (the status is the last word)
 local base, id = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local r, task = look_up(base, id)
 if not r then
     return redis.error_reply('NOTFOUND no such task')
+end
+local mark = ARGV[5]
+if mark and r.again == mark then
+    return {num(now_us), 'OK'}
+end
+if mark and not string.find(mark, '^%d+$') then
+    return redis.error_reply('INVALID a mark is a number')
 end
 if not ENDED[r.status] then
     return redis.error_reply('STATE it is ' .. r.status)
@@ -24,7 +33,7 @@ if last then
     put(w, 'HDEL', base .. ':run', id)
 end
 put(w, 'ZREM', base .. ':finished', id)
-r.failed, r.lost, r.token = nil, nil, '-'
+r.failed, r.lost, r.token, r.again = nil, nil, '-', mark
 if ARGV[4] == '1' then
     r.run = nil
 end

@@ -1,5 +1,5 @@
 -- start: ASSIGNED -> RUNNING, of tasks the worker had prefetched.
--- FLAGS:
+-- FLAGS: allow-oom
 -- ARGV[3] worker  ARGV[4...] two a task: id, ticket ('fence token')
 -- Returns now_us, then a word a task: OK (also when it was started before by a
 -- call whose answer got lost), STALE (stopped, or not its own any more) or

@@ -7,7 +7,7 @@
 #include <stint/stint.h>
 
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 
 struct json_t;
 

@@ -88,6 +88,7 @@ void worker_on_connected(struct worker *w, int connected)
     w->connected = connected;
     if (!connected) {
         w->leading = 0;
+        reaper_missed(&w->reaper, NULL);
     } else {
         w->parents_mono_ms = 0;
         w->fleet_mono_ms = 0;

@@ -14,6 +14,7 @@ struct children;
 struct event;
 
 struct stint_worker {
+    int has_warned; /* of Redis's settings */
     struct config config;
     struct log log;
     struct worker w;
@@ -26,6 +27,9 @@ struct stint_worker {
     /* From loop_open to loop_close: */
     struct event_base *base; /* borrowed */
     struct event *timer, *stop, *end;
+    struct event *again;     /* pending: the functions are to be asked for
+                                again */
+    enum stint_code told;    /* why they are not there, as logged last */
     struct children *children; /* NULL: it has none */
     stint_worker_end_fn on_end;
     void *end_arg;

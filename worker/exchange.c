@@ -47,9 +47,17 @@ static void exchange_failed(struct worker *w, struct worker_group *g,
         log_debug(w->log, "%s: %s", what, err->text);
     else
         log_warn(w->log, "%s: %s", what, err->text);
-    if (g != NULL) {
-        g->pause_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
+    if (g != NULL && err->code == STINT_NOSCRIPT) {
+        /* It has not happened, and the functions are loaded already: a lease
+         * does not wait for the longer pause, should they be flushed often. */
+        g->pause_mono_ms = w->clock() + WORKER_RELOAD_MS;
+    } else if (g != NULL) {
+        g->pause_mono_ms = w->clock() + (err->code == STINT_AUTH
+                                             ? WORKER_REFUSED_MS
+                                             : WORKER_BACK_OFF_MS);
         g->reconcile = 1; /* it may have happened */
+        if (err->code != STINT_LEASE) /* in a cluster others may be well */
+            reaper_missed(&w->reaper, g->name);
     }
     w->want_tick(w->want_arg);
 }
@@ -275,6 +283,8 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         return;
     }
     exchange_saw_clock(w, g, reply);
+    if (w->clock() - g->sent_mono_ms > w->lease_ms / 2)
+        reaper_was_away(&w->reaper, w->clock()); /* Redis stood still */
     g->leased_mono_ms = g->sent_mono_ms;
     if (strcmp(reply_str(reply, 1, &len), "NEW") == 0 && !reconciled &&
         w->n_held > 0)

@@ -3,6 +3,7 @@
  * worker_tick, and its end. */
 #include <errno.h>
 #include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -71,6 +72,53 @@ static void loop_ignore(const struct redisReply *reply,
     (void)reply, (void)err, (void)arg; /* calls will tell */
 }
 
+/* Somebody has to load the functions, or a script runs that takes too long. It
+ * is the connection that is fine: a new one would be refused the same. */
+#define LOAD_AGAIN_MS 1000
+
+static void loop_load_later(stint_worker *sw, const struct stint_err *err)
+{
+    const struct timeval tv = {LOAD_AGAIN_MS / 1000, 0};
+    if (err->code != sw->told)
+        log_warn(&sw->log, "Redis: %s", err->text);
+    sw->told = err->code;
+    evtimer_add(sw->again, &tv);
+}
+
+/* What of Redis's settings loses tasks, once; who may not ask hears nothing.
+ * INFO, and not CONFIG: more users may. */
+static void loop_on_info(const struct redisReply *reply,
+                         const struct stint_err *err, void *arg)
+{
+    stint_worker *sw = arg;
+    const char *policy = NULL;
+    (void)err;
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING || sw->has_warned)
+        return;
+    policy = strstr(reply->str, "\nmaxmemory_policy:");
+    policy = policy != NULL ? strchr(policy, ':') + 1 : NULL;
+    if (policy != NULL && strncmp(policy, "noeviction", 10) != 0) {
+        log_warn(&sw->log, "Redis will throw tasks away when its memory is "
+                 "full: maxmemory-policy is %.*s, and must be noeviction",
+                 (int)strcspn(policy, "\r\n"), policy);
+        sw->has_warned = 1;
+    }
+    if (strstr(reply->str, "\naof_enabled:0") != NULL) {
+        log_warn(&sw->log, "Redis keeps no append-only file (appendonly no): "
+                 "what it is told is lost when it stops");
+        sw->has_warned = 1;
+    }
+}
+
+static void loop_ask_info(stint_worker *sw)
+{
+    struct args a;
+    args_init(&a);
+    args_add_str(&a, "INFO");
+    script_command(&sw->caller, &a, loop_on_info, sw);
+    args_close(&a);
+}
+
 static void loop_on_ready(const struct redisReply *reply,
                            const struct stint_err *err, void *arg)
 {
@@ -80,15 +128,25 @@ static void loop_on_ready(const struct redisReply *reply,
                   (err->code == STINT_UNREACHABLE ||
                    err->code == STINT_UNKNOWN);
     if (reply == NULL && !is_away) {
-        log_warn(&sw->log, "Redis: %s", err->text);
-        store_async_reset(sw->store);
-        return;
+        if (err->code != STINT_UNREACHABLE && err->code != STINT_UNKNOWN)
+            loop_load_later(sw, err);
+        return; /* lost: a new connection is on its way */
     }
+    sw->told = STINT_OK;
     log_info(&sw->log, "connected to Redis");
     for (int i = 0; sw->w.apart && i < sw->w.n_groups; i++)
         script_load(&sw->caller, sw->w.groups[i].name, loop_ignore, NULL);
     loop_look_anew(sw);
     worker_on_connected(&sw->w, 1);
+    if (!sw->has_warned)
+        loop_ask_info(sw);
+}
+
+static void loop_on_again(evutil_socket_t fd, short what, void *arg)
+{
+    stint_worker *sw = arg;
+    (void)fd, (void)what;
+    script_load(&sw->caller, NULL, loop_on_ready, sw);
 }
 
 static void loop_on_state(int connected, const struct stint_err *why,
@@ -100,6 +158,7 @@ static void loop_on_state(int connected, const struct stint_err *why,
         loop_look_anew(sw);
         return;
     }
+    evtimer_del(sw->again);
     if (connected) {
         script_load(&sw->caller, NULL, loop_on_ready, sw);
         return;
@@ -273,7 +332,9 @@ static void loop_close(stint_worker *sw)
         event_free(sw->stop);
     if (sw->end != NULL)
         event_free(sw->end);
-    sw->timer = sw->stop = sw->end = NULL;
+    if (sw->again != NULL)
+        event_free(sw->again);
+    sw->timer = sw->stop = sw->end = sw->again = NULL;
     sw->base = NULL;
 }
 
@@ -317,7 +378,9 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
     sw->end = evtimer_new(sw->base, loop_on_end, sw);
     sw->stop = event_new(sw->base, sw->stop_fd[0], EV_READ | EV_PERSIST,
                          loop_on_stop, sw);
-    if (sw->timer == NULL || sw->end == NULL || sw->stop == NULL)
+    sw->again = evtimer_new(sw->base, loop_on_again, sw);
+    if (sw->timer == NULL || sw->end == NULL || sw->stop == NULL ||
+        sw->again == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
     if (event_add(sw->stop, NULL) < 0) /* it would not hear SIGTERM */
         return err_errno(err, "cannot wait for the word to stop");

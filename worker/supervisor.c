@@ -24,7 +24,7 @@
 #include "clock.h"
 #include "conf.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "log.h"
 #include "part.h"
 #include "script.h"

@@ -130,6 +130,27 @@ static void wait_hear_signal(struct worker_wait *wait, const char *key)
         w->fleet_mono_ms = 0;
 }
 
+/* A right that is missing does not come back by itself: that is told. */
+static void wait_failed(struct worker_wait *wait,
+                        const struct redisReply *reply,
+                        const struct stint_err *err)
+{
+    struct worker *w = wait->worker;
+    const char *what = wait->for_work ? "wait" : "signals";
+    struct stint_err why = {0};
+    if (reply != NULL)
+        err_from_reply(&why, reply->str, reply->len);
+    else
+        why = *err;
+    int is_refused = why.code == STINT_AUTH;
+    wait->again_mono_ms =
+        w->clock() + (is_refused ? WORKER_REFUSED_MS : WORKER_BACK_OFF_MS);
+    if (is_refused)
+        log_warn(w->log, "%s: %s", what, why.text);
+    else
+        log_debug(w->log, "%s: %s", what, why.text);
+}
+
 static void wait_on_reply(const struct redisReply *reply,
                           const struct stint_err *err, void *arg)
 {
@@ -137,11 +158,8 @@ static void wait_on_reply(const struct redisReply *reply,
     struct worker *w = wait->worker;
     size_t len;
     wait->waiting = 0;
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
-        wait->again_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
-        log_debug(w->log, "%s: %s", wait->for_work ? "wait" : "signals",
-                  reply != NULL ? reply->str : err->text);
-    }
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+        wait_failed(wait, reply, err);
     if (reply_n(reply) == 3) {
         const char *key = reply_str(reply, 0, &len);
         if (wait->for_work)

@@ -11,7 +11,7 @@
 #include "buf.h"
 #include "config.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 #include "log.h"
 #include "reaper.h"
 #include "script.h"
@@ -19,6 +19,8 @@
 
 #define WORKER_NAME_LEN    STINT_NAME_LEN
 #define WORKER_BACK_OFF_MS 250 /* after a call that failed */
+#define WORKER_RELOAD_MS   10  /* after one that found no functions */
+#define WORKER_REFUSED_MS  1000 /* after one that it has no right to */
 
 /* ASSIGNED: prefetched. STARTING: start is under way. RUNNING: an executor has
  * it. DONE: waits to be reported (this is the outbox). SENT: report or release

@@ -69,6 +69,7 @@ COMMAND_DECLARE(group);
 COMMAND_DECLARE(cron);
 COMMAND_DECLARE(fsck);
 COMMAND_DECLARE(doctor);
+COMMAND_DECLARE(library);
 COMMAND_DECLARE(bench);
 COMMAND_DECLARE(spool);
 COMMAND_DECLARE(embedded);
@@ -101,6 +102,7 @@ struct option_row {
 /* What every command takes. */
 struct common {
     const char *url;
+    char url_read[2048]; /* it, when argv shows stars for its password */
     const char *name_space;
     int json;
     const char *spool; /* of the commands that have one; NULL: none */

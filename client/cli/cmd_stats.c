@@ -68,8 +68,8 @@ static int stats_show(const struct common *common, const char *group)
         table_add(&t, heads[i]);
     if (stint_stats(s, group, common->json ? row_json : row_add, &t, &err))
         status = ferror(stdout) ? EXIT_FAILED : error_print(&err);
-    else if (!common->json)
-        table_print(&t);
+    if (!common->json && (status == EXIT_DONE || t.n > t.columns))
+        table_print(&t); /* on an error, of the groups that could be asked */
     table_free(&t);
     stint_close(s);
     return status;

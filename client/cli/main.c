@@ -33,6 +33,7 @@ static const struct command commands[] = {
     COMMAND("fsck", fsck, "check all keys"),
     COMMAND("doctor", doctor, "check how Redis and the fleet are set up"),
     COMMAND("spool", spool, "tasks that wait for Redis in a directory"),
+    COMMAND("library", library, "the functions in Redis"),
     COMMAND("bench", bench, "measure the speed"),
     COMMAND("embedded", embedded, "the embedded Redis"),
     COMMAND("completion", completion,

@@ -133,6 +133,31 @@ static void options_tell(const struct option_visit *visit,
         visit->option(&rows[i], visit->arg);
 }
 
+/* A URL with a password in it has been read: others who list processes see
+ * stars instead. What stands before and behind stays, to tell processes apart.
+ * One that is too long for a URL is refused later. */
+static void url_hide(struct common *common, char *url)
+{
+    char *from = strstr(url, "://");
+    size_t len = strlen(url);
+    if (!from || len >= sizeof common->url_read)
+        return;
+    memcpy(common->url_read, url, len + 1);
+    common->url = common->url_read;
+    from += 3;
+    char *end = from + strcspn(from, "/?#");
+    for (char *at = end; at > from; at--)
+        if (at[-1] == '@') {
+            memset(from, '*', (size_t)(at - 1 - from));
+            break;
+        }
+    for (char *q = strchr(end, '?'); q; q = strchr(q + 1, '&'))
+        if (!strncmp(q + 1, "sentinel_password=", 18)) {
+            char *secret = q + 19;
+            memset(secret, '*', strcspn(secret, "&"));
+        }
+}
+
 int options_parse(const struct command *c, const struct option_row *rows,
                   size_t n_rows, struct common *common, int argc, char **argv)
 {
@@ -178,6 +203,9 @@ int options_parse(const struct command *c, const struct option_row *rows,
         int status = option_take(c, row, word, next, &used_next);
         if (status >= 0)
             return status;
+        if (row->to == &common->url)
+            url_hide(common, argv[used_next ? i + 1 : i] +
+                                 (used_next ? 0 : len + 3));
         i += used_next;
     }
     return -1;

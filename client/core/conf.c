@@ -11,6 +11,7 @@
 
 #include "embedded.h"
 #include "err.h"
+#include "net_tls.h"
 
 struct slice {
     const char *at;
@@ -40,9 +41,10 @@ static int hex_value(char c)
     return -1;
 }
 
-static int slice_decode(struct slice s, char *out, size_t cap,
-                        const char *what, struct stint_err *err)
+int conf_decode(const char *at, size_t len, char *out, size_t cap,
+                const char *what, struct stint_err *err)
 {
+    const struct slice s = {at, len};
     size_t n = 0;
 
     for (size_t i = 0; i < s.len; i++) {
@@ -68,9 +70,10 @@ static int slice_decode(struct slice s, char *out, size_t cap,
     return 0;
 }
 
-static int slice_number(struct slice s, int min, int max, int *value,
-                        const char *what, struct stint_err *err)
+int conf_number(const char *at, size_t len, int min, int max, int *value,
+                const char *what, struct stint_err *err)
 {
+    const struct slice s = {at, len};
     long n = 0;
     int ok = s.len > 0 && s.len <= 6;
 
@@ -85,36 +88,33 @@ static int slice_number(struct slice s, int min, int max, int *value,
     return 0;
 }
 
+static int slice_decode(struct slice s, char *out, size_t cap,
+                        const char *what, struct stint_err *err)
+{
+    return conf_decode(s.at, s.len, out, cap, what, err);
+}
+
+static int slice_number(struct slice s, int min, int max, int *value,
+                        const char *what, struct stint_err *err)
+{
+    return conf_number(s.at, s.len, min, max, value, what, err);
+}
+
 static int conf_read_user(struct conf *c, struct slice info, struct slice *user,
                           struct stint_err *err)
 {
     const char *colon = memchr(info.at, ':', info.len);
+    const char *end = info.at + info.len;
 
-    if (!colon)
-        return err_set(err, STINT_INVALID, "the URL has a user without a "
-                       "password (a password alone is written :PASSWORD@)");
-    *user = slice_to(info.at, colon);
-    struct slice pass = slice_to(colon + 1, info.at + info.len);
+    *user = slice_to(info.at, colon ? colon : end);
+    struct slice pass = slice_to(colon ? colon + 1 : end, end);
     if (slice_decode(*user, c->user, sizeof(c->user), "user", err) ||
         slice_decode(pass, c->password, sizeof(c->password), "password", err))
         return -1;
-    if (*c->user && !*c->password)
+    if (colon && *c->user && !*c->password)
         return err_set(err, STINT_INVALID,
                        "the URL has a user with an empty password");
     return 0;
-}
-
-/* "?db=N" is the only query there is. */
-static int conf_read_query(struct conf *c, const char *at,
-                           struct stint_err *err)
-{
-    if (!*at)
-        return 0;
-    if (strncmp(at, "?db=", 4))
-        return err_set(err, STINT_INVALID, "the URL ends with something "
-                       "unknown (only ?db=NUMBER is)");
-    at += 4;
-    return slice_number(slice_until(at, ""), 0, 999999, &c->db, "db", err);
 }
 
 static int conf_read_port(struct conf *c, const char *at, const char *end,
@@ -176,18 +176,27 @@ static int conf_cut_user(struct conf *c, struct slice *authority,
     return 0;
 }
 
+/* scheme://user:***@ into c->shown. Returns its length. */
+static int conf_show_user(struct conf *c, const char *scheme, struct slice user)
+{
+    int len = user.len < 60 ? (int)user.len : 60;
+    const char *stars = *c->password ? ":***@" : len > 0 ? "@" : "";
+
+    return snprintf(c->shown, sizeof(c->shown), "%s%s%.*s%s", scheme,
+                    "://", len, user.at, stars);
+}
+
 static void conf_show(struct conf *c, struct slice user)
 {
-    const char *stars = *c->password ? ":***@" : "";
-    int len = user.len < 60 ? (int)user.len : 60;
+    int n = conf_show_user(c, *c->path ? "unix" : c->tls ? "rediss" : "redis",
+                           user);
+    size_t left = sizeof(c->shown) - (size_t)n;
 
     if (*c->path)
-        snprintf(c->shown, sizeof(c->shown), c->db ? "unix://%.*s%s%s?db=%d"
-                 : "unix://%.*s%s%s", len, user.at, stars, c->path, c->db);
+        snprintf(c->shown + n, left, c->db ? "%s?db=%d" : "%s", c->path, c->db);
     else
-        snprintf(c->shown, sizeof(c->shown), strchr(c->host, ':')
-                 ? "redis://%.*s%s[%s]:%d/%d" : "redis://%.*s%s%s:%d/%d", len,
-                 user.at, stars, c->host, c->port, c->db);
+        snprintf(c->shown + n, left, strchr(c->host, ':') ? "[%s]:%d/%d"
+                 : "%s:%d/%d", c->host, c->port, c->db);
 }
 
 /* host:port, with [] around an IPv6 address. Returns what snprintf does. */
@@ -197,31 +206,61 @@ static int node_show(char *out, size_t cap, const struct conf_node *node)
                     : "%.80s:%d", node->host, node->port);
 }
 
-static void conf_show_cluster(struct conf *c, struct slice user)
+/* The list that the scheme and user stand before. Returns the length. */
+static int conf_show_nodes(struct conf *c, int n, int n_nodes)
 {
-    int len = user.len < 60 ? (int)user.len : 60;
-    int n = snprintf(c->shown, sizeof(c->shown), "redis+cluster://%.*s%s", len,
-                     user.at, *c->password ? ":***@" : "");
-    for (int i = 0; i < c->n_nodes; i++) {
+    for (int i = 0; i < n_nodes; i++) {
         char node[100];
         int more = node_show(node, sizeof(node), &c->nodes[i]);
-        if (n + more + 5 > (int)sizeof(c->shown)) {
-            snprintf(c->shown + n, sizeof(c->shown) - (size_t)n, "...");
-            return;
-        }
+        if (n + more + 5 > (int)sizeof(c->shown))
+            return n + snprintf(c->shown + n, sizeof(c->shown) - (size_t)n,
+                                "...");
         n += snprintf(c->shown + n, sizeof(c->shown) - (size_t)n, "%s%s",
                       i > 0 ? "," : "", node);
     }
+    return n;
+}
+
+static void conf_show_cluster(struct conf *c, struct slice user)
+{
+    int n = conf_show_user(c, c->tls ? "rediss+cluster" : "redis+cluster", user);
+    conf_show_nodes(c, n, c->n_nodes);
+}
+
+/* What is said first is what they are called: the list may be long. */
+static void conf_show_sentinel(struct conf *c, struct slice user)
+{
+    int n = conf_show_user(c, c->tls ? "rediss+sentinel" : "redis+sentinel",
+                           user);
+    n = conf_show_nodes(c, n, c->n_sentinels);
+    if ((size_t)n < sizeof(c->shown))
+        snprintf(c->shown + n, sizeof(c->shown) - (size_t)n, "/%.100s/%d",
+                 c->master, c->db);
 }
 
 void conf_of_node(struct conf *to, const struct conf *c,
                   const struct conf_node *node)
 {
     *to = *c;
+    to->is_node = c->n_nodes > 0;
     to->n_nodes = 0;
+    to->of_primary = c->n_sentinels > 0;
+    to->n_sentinels = 0;
     to->port = node->port;
     snprintf(to->host, sizeof(to->host), "%s", node->host);
     node_show(to->shown, sizeof(to->shown), node);
+}
+
+void conf_of_sentinel(struct conf *to, const struct conf *c,
+                      const struct conf_node *node)
+{
+    conf_of_node(to, c, node);
+    to->of_primary = 0;
+    to->db = 0;
+    memcpy(to->user, c->sentinel_user, sizeof(to->user));
+    memcpy(to->password, c->sentinel_password, sizeof(to->password));
+    memcpy(to->password_file, c->sentinel_password_file,
+           sizeof(to->password_file));
 }
 
 static int conf_parse_tcp(struct conf *c, const char *at, struct stint_err *err)
@@ -239,7 +278,7 @@ static int conf_parse_tcp(struct conf *c, const char *at, struct stint_err *err)
             return -1;
         at += db.len;
     }
-    if (conf_read_query(c, at, err))
+    if (conf_read_query(c, at, 1, err))
         return -1;
     conf_show(c, user);
     return 0;
@@ -260,25 +299,44 @@ static int conf_parse_unix(struct conf *c, const char *at,
     struct slice path = slice_until(at, "?#");
     at += path.len;
     if (slice_decode(path, c->path, sizeof(c->path), "path", err) ||
-        conf_read_query(c, at, err))
+        conf_read_query(c, at, 1, err))
         return -1;
     conf_show(c, user);
     return 0;
 }
 
 /* One of a list of nodes. */
-static int conf_add_node(struct conf *c, struct slice hostport,
-                         struct stint_err *err)
+static int conf_add_node(struct conf *c, struct slice hostport, int *n,
+                         int port, struct stint_err *err)
 {
-    if (c->n_nodes == CONF_NODES_MAX)
+    if (*n == CONF_NODES_MAX)
         return err_set(err, STINT_INVALID, "the URL names more than %d nodes "
-                       "(some of the cluster's are enough)", CONF_NODES_MAX);
-    c->port = 6379;
+                       "(some are enough)", CONF_NODES_MAX);
+    c->port = port;
     if (conf_read_host(c, hostport, err))
         return -1;
-    struct conf_node *node = &c->nodes[c->n_nodes++];
+    struct conf_node *node = &c->nodes[(*n)++];
     memcpy(node->host, c->host, sizeof(node->host));
     node->port = c->port;
+    return 0;
+}
+
+/* host[:port],host[:port]...; the first is c->host, too. */
+static int conf_read_nodes(struct conf *c, struct slice list, int *n, int port,
+                           struct stint_err *err)
+{
+    const char *end = list.at + list.len;
+
+    for (const char *node = list.at;;) {
+        const char *comma = memchr(node, ',', (size_t)(end - node));
+        if (conf_add_node(c, slice_to(node, comma ? comma : end), n, port, err))
+            return -1;
+        if (!comma)
+            break;
+        node = comma + 1;
+    }
+    memcpy(c->host, c->nodes[0].host, sizeof(c->host));
+    c->port = c->nodes[0].port;
     return 0;
 }
 
@@ -291,23 +349,46 @@ static int conf_parse_cluster(struct conf *c, const char *at,
     at += authority.len;
     if (*at == '/')
         at++;
-    if (*at)
-        return err_set(err, STINT_INVALID, "nothing may follow the nodes of a "
-                       "redis+cluster:// URL (a cluster has database 0 only)");
-    if (conf_cut_user(c, &authority, &user, err))
+    if (*at && *at != '?')
+        return err_set(err, STINT_INVALID, "nothing but a ? may follow the "
+                       "nodes of a redis+cluster:// URL (a cluster has "
+                       "database 0 only)");
+    if (conf_cut_user(c, &authority, &user, err) ||
+        conf_read_nodes(c, authority, &c->n_nodes, 6379, err) ||
+        conf_read_query(c, at, 0, err))
         return -1;
-    const char *end = authority.at + authority.len;
-    for (const char *node = authority.at;;) {
-        const char *comma = memchr(node, ',', (size_t)(end - node));
-        if (conf_add_node(c, slice_to(node, comma ? comma : end), err))
-            return -1;
-        if (!comma)
-            break;
-        node = comma + 1;
-    }
-    memcpy(c->host, c->nodes[0].host, sizeof(c->host));
-    c->port = c->nodes[0].port;
     conf_show_cluster(c, user);
+    return 0;
+}
+
+static int conf_parse_sentinel(struct conf *c, const char *at,
+                               struct stint_err *err)
+{
+    struct slice user = {"", 0};
+    struct slice authority = slice_until(at, "/?#");
+
+    at += authority.len;
+    if (conf_cut_user(c, &authority, &user, err) ||
+        conf_read_nodes(c, authority, &c->n_sentinels, 26379, err))
+        return -1;
+    struct slice master = slice_until(*at == '/' ? ++at : at, "/?#");
+    if (master.len == 0)
+        return err_set(err, STINT_INVALID, "behind the sentinels of the URL "
+                       "the primary's name is expected "
+                       "(redis+sentinel://h1,h2/NAME)");
+    at += master.len;
+    if (slice_decode(master, c->master, sizeof(c->master), "primary's name",
+                     err))
+        return -1;
+    if (*at == '/') {
+        struct slice db = slice_until(++at, "?#");
+        if (db.len > 0 && slice_number(db, 0, 999999, &c->db, "db", err))
+            return -1;
+        at += db.len;
+    }
+    if (conf_read_query(c, at, 1, err))
+        return -1;
+    conf_show_sentinel(c, user);
     return 0;
 }
 
@@ -317,35 +398,39 @@ static const char *scheme_skip(const char *url, const char *scheme)
     return strncmp(url, scheme, n) ? NULL : url + n;
 }
 
-static int conf_refuse_scheme(const char *url, struct stint_err *err)
-{
-    static const char *const later[] = {"rediss://", "redis+sentinel://"};
+static const struct scheme {
+    const char *name;
+    int tls;
+    int (*parse)(struct conf *c, const char *at, struct stint_err *err);
+} schemes[] = {
+    {"redis://", 0, conf_parse_tcp},
+    {"unix://", 0, conf_parse_unix},
+    {"redis+cluster://", 0, conf_parse_cluster},
+    {"redis+sentinel://", 0, conf_parse_sentinel},
+    {"rediss://", 1, conf_parse_tcp},
+    {"rediss+cluster://", 1, conf_parse_cluster},
+    {"rediss+sentinel://", 1, conf_parse_sentinel},
+};
 
-    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-        if (scheme_skip(url, later[i]))
-            return err_set(err, STINT_INVALID, "%s URLs are not supported by "
-                           "this version; use redis://, unix:// or "
-                           "redis+cluster://", later[i]);
+int conf_parse_url(struct conf *c, const char *url, struct stint_err *err)
+{
+    memset(c, 0, sizeof(*c));
+    c->port = 6379;
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        const char *rest = scheme_skip(url, schemes[i].name);
+        if (!rest)
+            continue;
+        c->tls = schemes[i].tls;
+        if (c->tls && !tls_is_built())
+            return err_set(err, STINT_INVALID, TLS_MISSING, schemes[i].name);
+        return schemes[i].parse(c, rest, err);
+    }
     if (strcmp(url, "memory:") == 0)
         return err_set(err, STINT_INVALID, "memory: has no server that others "
                        "could reach: see stint/testing.h");
     return err_set(err, STINT_INVALID, "the URL of Redis must start with "
-                   "redis://, unix:// or redis+cluster://");
-}
-
-int conf_parse_url(struct conf *c, const char *url, struct stint_err *err)
-{
-    const char *rest;
-
-    memset(c, 0, sizeof(*c));
-    c->port = 6379;
-    if ((rest = scheme_skip(url, "redis://")))
-        return conf_parse_tcp(c, rest, err);
-    if ((rest = scheme_skip(url, "unix://")))
-        return conf_parse_unix(c, rest, err);
-    if ((rest = scheme_skip(url, "redis+cluster://")))
-        return conf_parse_cluster(c, rest, err);
-    return conf_refuse_scheme(url, err);
+                   "redis://, rediss://, unix://, redis+sentinel:// or "
+                   "redis+cluster://");
 }
 
 int conf_resolve(struct conf *c, const char *url, struct stint_err *err)

@@ -39,7 +39,9 @@ struct embedded {
 
 /* NOMEM, UNKNOWN (errno): it could not be asked. */
 enum answer {
-    ANSWER_NOMEM, ANSWER_UNKNOWN, ANSWER_NONE, ANSWER_SILENT, ANSWER_LOADING, ANSWER_PONG
+    ANSWER_NOMEM, ANSWER_UNKNOWN, ANSWER_NONE, ANSWER_SILENT, ANSWER_LOADING,
+    ANSWER_MISCONF, /* its disk has failed: it takes no writes, for ever */
+    ANSWER_PONG
 };
 
 static const char conf_text[] =
@@ -166,7 +168,10 @@ static enum answer reply_answer(const redisReply *r)
 {
     if (!r)
         return ANSWER_SILENT;
-    return r->type == REDIS_REPLY_ERROR ? ANSWER_LOADING : ANSWER_PONG;
+    if (r->type != REDIS_REPLY_ERROR)
+        return ANSWER_PONG;
+    return strncmp(r->str, "MISCONF", 7) == 0 ? ANSWER_MISCONF
+                                              : ANSWER_LOADING;
 }
 
 /* Sends one command, PING or SHUTDOWN. */
@@ -316,22 +321,104 @@ static int server_spawn(int dir, int alive, struct stint_err *err)
     return 0;
 }
 
-/* The server is gone: its last words. */
-static int server_died(int dir, struct stint_err *err)
+#define LOG_TAIL 2048
+
+/* The end of redis.log, without its last line feed. */
+static void log_tail(int dir, char text[static LOG_TAIL + 1])
 {
-    char text[1024];
     int fd = openat(dir, "redis.log", O_RDONLY | O_CLOEXEC);
     off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-    off_t from = size > 1000 ? size - 1000 : 0;
-    ssize_t n = fd >= 0 ? pread(fd, text, 1000, from) : 0;
+    off_t from = size > LOG_TAIL ? size - LOG_TAIL : 0;
+    ssize_t n = fd >= 0 ? pread(fd, text, LOG_TAIL, from) : 0;
 
     if (fd >= 0)
         close(fd);
     while (n > 0 && text[n - 1] == '\n')
         n--;
     text[n > 0 ? n : 0] = '\0';
+}
+
+/* A line of ours in redis.log. */
+static void log_note(int dir, const char *text)
+{
+    int fd = openat(dir, "redis.log", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    dprintf(fd, "stint: %s\n", text);
+    close(fd);
+}
+
+/* The disk takes writes, down to its surface. */
+static int disk_works(int dir)
+{
+    static const char block[65536];
+    int fd = openat(dir, "probe", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                    0600);
+    int works = fd >= 0 &&
+                write(fd, block, sizeof(block)) == (ssize_t)sizeof(block) &&
+                fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    unlinkat(dir, "probe", 0);
+    return works;
+}
+
+/* After one failed fsync Redis refuses all writes until its append-only file is
+ * turned off and on, which writes it anew. Not before the disk is well: between
+ * the two nothing would be kept. */
+static int server_cure(const struct embedded *e, int dir,
+                       struct stint_err *err)
+{
+    enum answer answer = ANSWER_SILENT;
+    int64_t pid;
+
+    if (!disk_works(dir))
+        return 0; /* calls will say MISCONF */
+    embedded_ask(e, "CONFIG SET appendonly no", &pid);
+    for (int i = 0; i < 50 && answer != ANSWER_PONG; i++) {
+        if (i > 0)
+            pause_ms(100);
+        answer = embedded_ask(e, "CONFIG SET appendonly yes", &pid);
+    }
+    if (answer != ANSWER_PONG)
+        return err_set(err, STINT_MISCONF, "the append-only file of the "
+                       "embedded Redis is off and cannot be turned on: see "
+                       "redis.log, and stop it");
+    log_note(dir, "the disk had failed and is well again: the append-only "
+                  "file is written anew");
+    return 0;
+}
+
+/* Redis cuts a torn tail off its file, but may leave the first half of a
+ * transaction there, which would meet what is written behind it at the next
+ * start: the file is written anew. */
+static void server_mend(const struct embedded *e, int dir)
+{
+    char text[LOG_TAIL + 1];
+    int64_t pid;
+
+    log_tail(dir, text);
+    if (strstr(text, "Truncating the AOF") != NULL &&
+        embedded_ask(e, "BGREWRITEAOF", &pid) == ANSWER_PONG)
+        log_note(dir, "the append-only file had a torn tail: it is written "
+                      "anew");
+}
+
+/* The server is gone: its last words. */
+static int server_died(int dir, struct stint_err *err)
+{
+    char text[LOG_TAIL + 1];
+
+    log_tail(dir, text);
     const char *line = strrchr(text, '\n');
-    return err_set(err, STINT_SYSTEM, "the embedded Redis ended at once: "
+    if (strstr(text, "redis-check-aof") != NULL)
+        return err_set(err, STINT_UNREACHABLE, "the append-only file of the "
+                       "embedded Redis is broken. Copy STINT_HOME/redis, then "
+                       "redis-check-aof --fix redis/appendonlydir/*.manifest: "
+                       "that drops all behind the break");
+    return err_set(err, STINT_UNREACHABLE, "the embedded Redis ended at once: "
                    "%.150s", line ? line + 1 : text);
 }
 
@@ -358,6 +445,8 @@ static int server_await(const struct embedded *e, int dir,
     enum answer answer;
 
     while ((answer = embedded_ask(e, "PING", &pid)) != ANSWER_PONG) {
+        if (answer == ANSWER_MISCONF)
+            return server_cure(e, dir, err);
         if (answer == ANSWER_NOMEM)
             return err_set(err, STINT_NOMEM, "out of memory");
         if (clock_mono_ms() >= until)
@@ -371,6 +460,8 @@ static int server_await(const struct embedded *e, int dir,
             return server_died(dir, err);
         pause_ms(10);
     }
+    if (n_started > 0)
+        server_mend(e, dir);
     return 0;
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "slots.h"
 
 /* The parts of a broadcast, ID@1 and so on, live where it lives. */

@@ -6,9 +6,10 @@
 #include <hiredis/hiredis.h>
 #include <stdalign.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "reply_limit.h"
 
 #define BLOCK_MIN (16 * 1024)
 #define KEEP_MAX  (1024 * 1024) /* bytes kept between replies */
@@ -22,6 +23,7 @@ struct block {
 struct reply_arena {
     struct block *first; /* the one in use; full ones follow */
     size_t used;         /* of the first */
+    struct reply_limit limit;
 };
 
 static void *arena_take(struct reply_arena *a, size_t n)
@@ -63,11 +65,14 @@ static void arena_reset(struct reply_arena *a)
 
 /* ---- What hiredis calls --------------------------------------------------- */
 
-static redisReply *arena_reply(const redisReadTask *task, int type)
+static redisReply *arena_reply(const redisReadTask *task, int type,
+                               size_t bytes, size_t elements)
 {
     struct reply_arena *a = task->privdata;
     if (task->parent == NULL)
         arena_reset(a);
+    if (reply_limit_take(&a->limit, task->parent == NULL, bytes, elements) < 0)
+        return NULL;
     redisReply *r = arena_take(a, sizeof(*r));
     if (r == NULL)
         return NULL;
@@ -87,7 +92,7 @@ static void *arena_place(const redisReadTask *task, redisReply *r)
 
 static void *arena_string(const redisReadTask *task, char *str, size_t len)
 {
-    redisReply *r = arena_reply(task, task->type);
+    redisReply *r = arena_reply(task, task->type, len, 0);
     char *copy = r != NULL ? arena_take(task->privdata, len + 1) : NULL;
     if (copy == NULL)
         return NULL;
@@ -100,8 +105,8 @@ static void *arena_string(const redisReadTask *task, char *str, size_t len)
 
 static void *arena_list(const redisReadTask *task, size_t n)
 {
-    redisReply *r = arena_reply(task, task->type);
-    if (r == NULL || n > SIZE_MAX / sizeof(*r->element) / 2)
+    redisReply *r = arena_reply(task, task->type, 0, n);
+    if (r == NULL)
         return NULL;
     if (n > 0) {
         r->element = arena_take(task->privdata, n * sizeof(*r->element));
@@ -115,7 +120,7 @@ static void *arena_list(const redisReadTask *task, size_t n)
 
 static void *arena_integer(const redisReadTask *task, long long n)
 {
-    redisReply *r = arena_reply(task, REDIS_REPLY_INTEGER);
+    redisReply *r = arena_reply(task, REDIS_REPLY_INTEGER, 0, 0);
     if (r == NULL)
         return NULL;
     r->integer = n;
@@ -124,7 +129,7 @@ static void *arena_integer(const redisReadTask *task, long long n)
 
 static void *arena_nil(const redisReadTask *task)
 {
-    redisReply *r = arena_reply(task, REDIS_REPLY_NIL);
+    redisReply *r = arena_reply(task, REDIS_REPLY_NIL, 0, 0);
     return r != NULL ? arena_place(task, r) : NULL;
 }
 
@@ -174,8 +179,14 @@ void reply_arena_serve(struct reply_arena *a, struct redisReader *reader)
         .createArray = arena_array,
 #endif
     };
+    a->limit.is_over = 0;
     reader->fn = &functions;
     reader->privdata = a;
+}
+
+struct reply_limit *reply_arena_limit(struct reply_arena *a)
+{
+    return &a->limit;
 }
 
 void reply_arena_close(struct reply_arena *a)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "lua_scripts.h"
 
 #define KEY_CAP (2 * STINT_NAME_LEN + 16)
@@ -23,6 +23,7 @@ struct script_wait {
     script_done_fn fn;
     void *arg;
     char key[KEY_CAP]; /* the call's: where it went */
+    long found;        /* loading: version of the library there, -1: none */
 };
 
 void script_caller_init(struct script_caller *c, struct store *store,
@@ -42,6 +43,7 @@ static struct script_wait *script_wait_new(struct script_caller *c,
         w->c = c;
         w->fn = fn;
         w->arg = arg;
+        w->found = -1;
         snprintf(w->key, sizeof(w->key), "%s", key);
     }
     return w;
@@ -96,7 +98,8 @@ static void script_on_reply(const struct redisReply *reply,
     }
     if (reply_is_missing(reply)) {
         script_load_at(w.c, w.key, script_ignore, NULL);
-        err_set(&err, STINT_NOSCRIPT, "%.150s", reply->str);
+        err_set(&err, STINT_NOSCRIPT, "Redis does not have Stint's functions "
+                "(stint library load): %.100s", reply->str);
     } else if (reply_is_moved(reply)) {
         err_set(&err, STINT_INVALID, "this Redis is a node of a cluster: use "
                 "redis+cluster:// instead of redis://");
@@ -150,7 +153,28 @@ void script_command(struct script_caller *c, const struct args *args,
 
 /* ---- Loading ------------------------------------------------------------ */
 
-/* Loaded: tell the caller as if it had asked for one element. */
+static int reply_is_denied(const struct redisReply *r)
+{
+    return r->type == REDIS_REPLY_ERROR &&
+           strncmp(r->str, "NOPERM", 6) == 0;
+}
+
+/* The user may not load: somebody else has to. */
+static void script_denied(const struct script_wait *w,
+                          const struct redisReply *reply,
+                          struct stint_err *err)
+{
+    char has[64] = "does not have Stint's functions";
+    if (w->found >= 0)
+        snprintf(has, sizeof(has), "has version %ld of Stint's functions",
+                 w->found);
+    err_set(err, STINT_AUTH, "Redis %s, version %d is needed, and this user "
+            "may not load it: run `stint library load` as one who may "
+            "(stint-deploy): %.40s", has, SCRIPT_LIBRARY, reply->str);
+}
+
+/* Loaded: tell the caller as if it had asked for one element. Another build of
+ * our version will do for who may not load. */
 static void script_on_loaded(const struct redisReply *reply,
                              const struct stint_err *why, void *arg)
 {
@@ -164,9 +188,14 @@ static void script_on_loaded(const struct redisReply *reply,
             free(arg);
             return;
         }
-        err_from_reply(&err, reply->str, reply->len);
-        err_wrap(&err, "cannot load Stint's functions into Redis");
-        why = &err;
+        if (!reply_is_denied(reply)) {
+            err_from_reply(&err, reply->str, reply->len);
+            err_wrap(&err, "cannot load Stint's functions into Redis");
+            why = &err;
+        } else if (w.found != SCRIPT_LIBRARY) {
+            script_denied(&w, reply, &err);
+            why = &err;
+        }
     }
     free(arg);
     w.fn(why != NULL ? NULL : reply, why, w.arg);
@@ -192,14 +221,19 @@ static void script_load_each(struct script_caller *c, struct script_wait *w)
     }
 }
 
+/* Version of the library, of the answer of fleet_list; *sha1: behind it. */
+static long script_version(const struct redisReply *reply, char **sha1)
+{
+    size_t len;
+    return strtol(reply_str(reply, 2, &len), sha1, 10);
+}
+
 /* Is the library in Redis ours or a newer one? Two builds of one version: the
  * last to connect wins, which is for those who work on lua/. */
 static int script_is_ours(const struct redisReply *reply)
 {
-    size_t len;
-    const char *is = reply_str(reply, 2, &len);
     char *sha1;
-    long version = strtol(is, &sha1, 10);
+    long version = script_version(reply, &sha1);
     if (version != SCRIPT_LIBRARY)
         return version > SCRIPT_LIBRARY;
     return *sha1 == ' ' && strcmp(sha1 + 1, lua_library_sha1) == 0;
@@ -223,31 +257,43 @@ static int script_is_refused(const struct redisReply *reply,
     return 1;
 }
 
+/* The wait is over; frees it. */
+static void script_wait_fail(struct script_wait *w,
+                             const struct stint_err *err)
+{
+    struct script_wait over = *w;
+    free(w);
+    over.fn(NULL, err, over.arg);
+}
+
 /* What library is there? */
 static void script_on_version(const struct redisReply *reply,
                               const struct stint_err *why, void *arg)
 {
     struct script_wait *w = arg;
     struct script_caller *c = w->c;
+    struct stint_err err = {0};
     if (reply == NULL) {
-        script_done_fn fn = w->fn;
-        void *fn_arg = w->arg;
-        free(w);
-        fn(NULL, why, fn_arg);
+        script_wait_fail(w, why);
         return;
     }
-    struct stint_err err = {0};
     if (script_is_refused(reply, &err)) {
-        script_done_fn fn = w->fn;
-        void *fn_arg = w->arg;
-        free(w);
-        fn(NULL, &err, fn_arg);
+        script_wait_fail(w, &err);
         return;
     }
     if (script_is_ours(reply)) {
         script_on_loaded(reply, NULL, w);
         return;
     }
+    if (reply_is_denied(reply)) {
+        err_set(&err, STINT_AUTH, "this user may not call Stint's functions "
+                "(deploy/users.acl): %.100s", reply->str);
+        script_wait_fail(w, &err);
+        return;
+    }
+    char *sha1;
+    if (reply->type == REDIS_REPLY_ARRAY)
+        w->found = script_version(reply, &sha1);
     /* Missing or older; a real refusal shows again at the load. */
     if (c->no_functions)
         script_load_each(c, w);

@@ -19,8 +19,12 @@
 
 #include "clock.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
+#include "net_name.h"
+#include "net_tls.h"
 #include "reply_arena.h"
+#include "reply_limit.h"
+#include "sentinel.h"
 #include "store.h"
 #include "store_cluster.h"
 #include "store_net.h"
@@ -29,25 +33,40 @@
 #define BACKOFF_MAX_MS 5000
 #define BACKOFF_AUTH_MS 1000
 
-enum async_state { ASYNC_DOWN, ASYNC_CONNECTING, ASYNC_HELLO, ASYNC_READY };
+enum async_state {
+    ASYNC_DOWN,
+    ASYNC_ASKING,     /* sentinels, where the primary is */
+    ASYNC_LOOKING_UP, /* the address of a name */
+    ASYNC_CONNECTING,
+    ASYNC_SHAKING,    /* hands, by TLS */
+    ASYNC_HELLO,
+    ASYNC_READY
+};
 
 struct store_async {
     struct store base;
     struct conf conf;
+    struct conf *primary;     /* what the sentinels said; NULL: conf is it */
     struct event_base *events;
     int64_t deadline_ms;
     store_state_fn on_state;
     void *arg;
 
     enum async_state state;
+    struct sentinel_asking *asking;
+    unsigned sentinel;        /* the one to be asked first */
+    struct name_query *name;
+    unsigned address;         /* of several that the host's name has */
     redisContext *c;
+    struct tls *tls;          /* of c; NULL: without */
     struct reply_arena *arena; /* its replies */
     unsigned gen;             /* counts connections */
-    struct event *readable, *writable; /* of c */
+    struct event *readable, *writable; /* of c; before, of name */
     struct event *timer, *soon;
     int64_t connect_until_ms;
     enum hello step;          /* next step of the handshake */
     uint64_t queued;          /* bytes ever given to c */
+    size_t unsent;            /* of them, when the timer looked last */
 
     struct calls calls;       /* in the order of their replies */
     struct calls failed;      /* to be told from the loop */
@@ -91,6 +110,11 @@ static int64_t backoff_ms(struct store_async *s)
     return s->why.code == STINT_AUTH ? ms + BACKOFF_AUTH_MS : ms;
 }
 
+static const struct conf *async_conf(const struct store_async *s)
+{
+    return s->primary ? s->primary : &s->conf;
+}
+
 /* ---- Losing a connection ------------------------------------------------ */
 
 static void async_hangup(struct store_async *s)
@@ -100,9 +124,15 @@ static void async_hangup(struct store_async *s)
     if (s->writable)
         event_free(s->writable);
     s->readable = s->writable = NULL;
+    sentinel_ask_stop(s->asking);
+    s->asking = NULL;
+    name_query_free(s->name);
+    s->name = NULL;
     if (s->c)
         redisFree(s->c);
     s->c = NULL;
+    tls_free(s->tls);
+    s->tls = NULL;
     s->gen++;
     s->state = ASYNC_DOWN;
 }
@@ -126,12 +156,18 @@ static void async_fail_all(struct store_async *s)
 static void async_drop(struct store_async *s, const struct stint_err *why,
                        int64_t wait_ms)
 {
+    const struct stint_err copy = *why; /* of who is about to go, perhaps */
+
     async_fail_all(s);
+    if (s->state != ASYNC_READY) {
+        s->address++; /* another one may answer */
+        s->sentinel++;
+    }
     async_hangup(s);
-    s->why = *why;
+    s->why = copy;
     if (s->closing)
         return;
-    s->tell_lost = s->tell_lost || s->told != why->code;
+    s->tell_lost = s->tell_lost || s->told != copy.code;
     event_active(s->soon, EV_TIMEOUT, 1);
     timer_set(s, wait_ms < 0 ? backoff_ms(s) : wait_ms);
 }
@@ -142,7 +178,7 @@ static void async_drop_text(struct store_async *s, enum stint_code code,
     struct stint_err why = {0};
 
     err_set(&why, code, "%s Redis at %.100s: %.60s", s->state == ASYNC_READY
-            ? "lost" : "cannot reach", s->conf.shown, text);
+            ? "lost" : "cannot reach", async_conf(s)->shown, text);
     async_drop(s, &why, -1);
 }
 
@@ -157,6 +193,7 @@ static void async_free(struct store_async *s)
     calls_close(&s->calls);
     calls_close(&s->failed);
     reply_arena_close(s->arena);
+    free(s->primary);
     free(s);
 }
 
@@ -240,8 +277,10 @@ static void async_call(struct store *base, int argc, const char *const *argv,
 
     if (s->state == ASYNC_READY && !s->closing &&
         !async_send(s, argc, argv, argv_len, fn, arg)) {
-        if (is_first && s->deadline_ms > 0)
-            timer_set(s, s->deadline_ms);
+        if (is_first && s->deadline_ms > 0) {
+            s->unsent = 0;
+            timer_set(s, s->deadline_ms / 2 + 1);
+        }
         return;
     }
     struct call call = {.fn = fn, .arg = arg, .failed = STINT_UNREACHABLE};
@@ -259,12 +298,15 @@ static void async_call(struct store *base, int argc, const char *const *argv,
 static void async_hello_next(struct store_async *s)
 {
     for (; s->step < HELLO_N; s->step++) {
-        const char *argv[3];
-        char db[16];
-        int argc = hello_argv(&s->conf, s->step, argv, db);
-        if (argc == 0)
+        struct stint_err why = {0};
+        struct hello_words w;
+        if (hello_argv(async_conf(s), s->step, &w, &why)) {
+            async_drop(s, &why, -1);
+            return;
+        }
+        if (w.argc == 0)
             continue;
-        if (async_send(s, argc, argv, NULL, NULL, NULL))
+        if (async_send(s, w.argc, w.argv, NULL, NULL, NULL))
             async_drop_text(s, STINT_NOMEM, "out of memory");
         return;
     }
@@ -281,7 +323,7 @@ static void async_hello_reply(struct store_async *s, const redisReply *reply)
 {
     struct stint_err why = {0};
 
-    if (hello_check(&s->conf, s->step, reply, &why)) {
+    if (hello_check(async_conf(s), s->step, reply, &why)) {
         async_drop(s, &why, -1);
         return;
     }
@@ -303,7 +345,7 @@ static void async_reply(struct store_async *s, redisReply *reply)
     /* A replica answers reads and refuses writes: only what lasts counts. */
     if (clock_mono_ms() - s->ready_ms > BACKOFF_MAX_MS)
         s->attempts = 0;
-    int is_fatal = reply_is_fatal(reply);
+    int is_fatal = reply_sends_away(&s->conf, reply);
     struct stint_err why = {0};
     if (is_fatal)
         err_from_reply(&why, reply->str, reply->len);
@@ -312,32 +354,56 @@ static void async_reply(struct store_async *s, redisReply *reply)
         async_drop(s, &why, -1);
 }
 
-static void async_read(struct store_async *s)
+/* Bytes, as many as come at once. */
+static int async_read_bytes(struct store_async *s)
+{
+    struct reply_limit *limit = reply_arena_limit(s->arena);
+    int rc = redisBufferRead(s->c) != REDIS_OK;
+
+    if (!rc && reply_limit_look(limit, s->c->reader) == 0) {
+        tls_heard(s->tls);
+        return 0;
+    }
+    async_drop_text(s, s->state == ASYNC_READY ? STINT_UNKNOWN
+                    : STINT_UNREACHABLE, reply_limit_reason(limit,
+                    s->c->err == REDIS_ERR_IO || s->c->err == REDIS_ERR_EOF
+                    ? tls_reason(s->tls, s->c->errstr) : s->c->errstr));
+    return -1;
+}
+
+/* What came, reply by reply. 0: the connection is still the same. */
+static int async_read_replies(struct store_async *s)
 {
     unsigned gen = s->gen;
     void *reply = NULL;
 
-    if (redisBufferRead(s->c) != REDIS_OK) {
-        async_drop_text(s, s->state == ASYNC_READY ? STINT_UNKNOWN
-                        : STINT_UNREACHABLE, s->c->errstr);
-        return;
-    }
     for (;;) {
         if (redisGetReplyFromReader(s->c, &reply) != REDIS_OK) {
-            async_drop_text(s, STINT_UNREACHABLE, s->c->errstr);
-            return;
+            async_drop_text(s, STINT_UNREACHABLE, reply_limit_reason(
+                            reply_arena_limit(s->arena), s->c->errstr));
+            return -1;
         }
         if (!reply)
-            return;
+            return 0;
         if (s->calls.n == 0) { /* a farewell nobody asked for */
             async_drop_text(s, STINT_UNREACHABLE, "unexpected reply");
-            return;
+            return -1;
         }
         async_reply(s, reply);
         if (gen != s->gen)
-            return;
+            return -1;
     }
 }
+
+static void async_read(struct store_async *s)
+{
+    do {
+        if (async_read_bytes(s) || async_read_replies(s))
+            return;
+    } while (tls_has_more(s->tls));
+}
+
+static void async_shake(struct store_async *s);
 
 static void async_on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -346,8 +412,43 @@ static void async_on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     s->busy++;
-    async_read(s);
+    if (s->state == ASYNC_SHAKING)
+        async_shake(s);
+    else
+        async_read(s);
     async_leave(s);
+}
+
+static void async_hello(struct store_async *s)
+{
+    s->state = ASYNC_HELLO;
+    s->step = HELLO_AUTH;
+    async_hello_next(s);
+}
+
+static void async_shake(struct store_async *s)
+{
+    struct stint_err why = {0};
+    int step = tls_shake(s->tls, &why);
+
+    if (step < 0)
+        async_drop(s, &why, -1);
+    else if (step == TLS_DONE)
+        async_hello(s);
+    else if (step == TLS_WRITE)
+        event_add(s->writable, NULL);
+}
+
+static void async_tls(struct store_async *s)
+{
+    struct stint_err why = {0};
+
+    s->state = ASYNC_SHAKING;
+    s->tls = tls_start(s->c, async_conf(s), &why);
+    if (s->tls)
+        async_shake(s);
+    else
+        async_drop(s, &why, -1);
 }
 
 static void async_connected(struct store_async *s)
@@ -361,12 +462,12 @@ static void async_connected(struct store_async *s)
         async_drop_text(s, STINT_UNREACHABLE, strerror(error));
         return;
     }
-    s->state = ASYNC_HELLO;
-    s->step = HELLO_AUTH;
     if (event_add(s->readable, NULL))
         async_drop_text(s, STINT_UNREACHABLE, "cannot wait for replies");
+    else if (async_conf(s)->tls)
+        async_tls(s);
     else
-        async_hello_next(s);
+        async_hello(s);
 }
 
 static void async_write(struct store_async *s)
@@ -377,8 +478,16 @@ static void async_write(struct store_async *s)
     net_sigpipe_hold(&hold);
     int rc = redisBufferWrite(s->c, &done);
     net_sigpipe_release(&hold);
+    unsigned gen = s->gen;
+    if (rc != REDIS_OK && s->state == ASYNC_HELLO) {
+        s->c->err = 0; /* why it was closed may be there to read */
+        async_read(s);
+    }
+    if (gen != s->gen)
+        return;
     if (rc != REDIS_OK)
-        async_drop_text(s, STINT_UNREACHABLE, s->c->errstr);
+        async_drop_text(s, STINT_UNREACHABLE, s->c->err
+                        ? tls_reason(s->tls, s->c->errstr) : "closed");
     else if (!done && event_add(s->writable, NULL))
         async_drop_text(s, STINT_UNREACHABLE, "cannot wait to write");
 }
@@ -392,17 +501,26 @@ static void async_on_writable(evutil_socket_t fd, short what, void *arg)
     s->busy++;
     if (s->state == ASYNC_CONNECTING)
         async_connected(s);
+    else if (s->state == ASYNC_SHAKING)
+        async_shake(s);
     else
         async_write(s);
     async_leave(s);
 }
 
-static void async_connect(struct store_async *s)
+static int64_t async_patience_ms(const struct store_async *s)
 {
-    const struct conf *conf = &s->conf;
+    return s->deadline_ms > 0 && s->deadline_ms < CALL_DEADLINE_MS
+               ? s->deadline_ms : CALL_DEADLINE_MS;
+}
+
+/* host: an address; NULL with a unix socket. */
+static void async_dial(struct store_async *s, const char *host)
+{
+    const struct conf *conf = async_conf(s);
 
     s->c = *conf->path ? redisConnectUnixNonBlock(conf->path)
-                       : redisConnectNonBlock(conf->host, conf->port);
+                       : redisConnectNonBlock(host, conf->port);
     if (!s->c || s->c->err) {
         async_drop_text(s, STINT_UNREACHABLE, s->c ? s->c->errstr
                         : "out of memory");
@@ -420,12 +538,115 @@ static void async_connect(struct store_async *s)
         async_drop_text(s, STINT_UNREACHABLE, "out of memory");
         return;
     }
-    timer_set(s, s->deadline_ms > 0 && s->deadline_ms < CALL_DEADLINE_MS
-                     ? s->deadline_ms : CALL_DEADLINE_MS);
+    timer_set(s, async_patience_ms(s));
 }
 
-/* The oldest call is late: what has come meanwhile is read first, in case it
- * was this process that slept. */
+static void async_looked_up(struct store_async *s)
+{
+    struct stint_err why = {0};
+    struct name_query *q = s->name;
+    const char *host = name_query_address(q, s->address, &why);
+
+    if (s->readable)
+        event_free(s->readable);
+    s->readable = NULL;
+    s->name = NULL;
+    if (host)
+        async_dial(s, host);
+    else
+        async_drop(s, &why, -1);
+    name_query_free(q);
+}
+
+static void async_on_name(evutil_socket_t fd, short what, void *arg)
+{
+    struct store_async *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->busy++;
+    async_looked_up(s);
+    async_leave(s);
+}
+
+static void async_look_up(struct store_async *s)
+{
+    struct stint_err why = {0};
+
+    s->state = ASYNC_LOOKING_UP;
+    s->name = name_query_start(async_conf(s)->host, &why);
+    if (!s->name) {
+        async_drop(s, &why, -1);
+        return;
+    }
+    if (name_query_is_answered(s->name)) {
+        async_looked_up(s);
+        return;
+    }
+    s->readable = event_new(s->events, name_query_fd(s->name), EV_READ,
+                            async_on_name, s);
+    if (!s->readable || event_add(s->readable, NULL))
+        async_drop_text(s, STINT_UNREACHABLE, "out of memory");
+    else
+        timer_set(s, async_patience_ms(s));
+}
+
+static void async_reach(struct store_async *s)
+{
+    if (*async_conf(s)->path)
+        async_dial(s, NULL);
+    else
+        async_look_up(s);
+}
+
+static void async_on_found(const struct conf_node *to,
+                           const struct stint_err *err, void *arg)
+{
+    struct store_async *s = arg;
+
+    s->busy++;
+    if (to && !s->primary)
+        s->primary = malloc(sizeof(*s->primary));
+    if (!to)
+        async_drop(s, err, -1);
+    else if (!s->primary)
+        async_drop_text(s, STINT_NOMEM, "out of memory");
+    else {
+        conf_of_node(s->primary, &s->conf, to);
+        sentinel_ask_stop(s->asking);
+        s->asking = NULL;
+        async_reach(s);
+    }
+    async_leave(s);
+}
+
+/* No timer: whoever asks has one for each sentinel. */
+static void async_connect(struct store_async *s)
+{
+    struct stint_err why = {0};
+
+    if (s->conf.n_sentinels == 0) {
+        async_reach(s);
+        return;
+    }
+    s->state = ASYNC_ASKING;
+    s->asking = sentinel_ask_start(&s->conf, &s->sentinel, s->events,
+                                   async_on_found, s, &why);
+    if (!s->asking)
+        async_drop(s, &why, -1);
+}
+
+/* Bytes that the other end has not taken become fewer. */
+static int async_is_moving(struct store_async *s)
+{
+    size_t before = s->unsent;
+
+    s->unsent = sdslen(s->c->obuf) + net_unsent(s->c->fd);
+    return s->unsent < before;
+}
+
+/* Half a deadline has passed, or all of it for the oldest call: what has come
+ * meanwhile is read first, in case it was this process that slept. */
 static void async_deadline(struct store_async *s)
 {
     unsigned gen = s->gen;
@@ -434,9 +655,12 @@ static void async_deadline(struct store_async *s)
         async_read(s);
     if (gen != s->gen || s->closing || s->calls.n == 0 || !s->deadline_ms)
         return;
+    int64_t half = s->deadline_ms / 2 + 1;
     int64_t left = calls_peek(&s->calls, 0)->sent_ms + s->deadline_ms -
                    clock_mono_ms();
-    if (left > 0)
+    if (async_is_moving(s) || left > half)
+        timer_set(s, half);
+    else if (left > 0)
         timer_set(s, left);
     else
         async_drop_text(s, STINT_UNKNOWN, "no reply in time");

@@ -11,7 +11,8 @@
  * two nodes; a script would see the half that has arrived, take a task that is
  * still on its way for one that does not exist, and write beside it. Since the
  * one key that a script names never exists itself, the old node answers ASK to
- * every script for as long as the move takes: the group stands still, whole. */
+ * every script for as long as the move takes: the group stands still, whole.
+ * (tests/system/test_reshard.sh shows what becomes of a group otherwise.) */
 #include "store_cluster.h"
 
 #include <hiredis/hiredis.h>

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -91,6 +92,13 @@ void net_tune(int fd, int is_tcp)
     option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
 }
 
+size_t net_unsent(int fd)
+{
+    int n = 0;
+
+    return ioctl(fd, TIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
 int net_is_dead(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -129,38 +137,41 @@ void net_sigpipe_release(const struct net_sigpipe *p)
     errno = saved;
 }
 
-static int hello_auth_argv(const struct conf *conf, const char *argv[3])
+static void hello_auth(const struct conf *conf, struct hello_words *w)
 {
-    int argc = 0;
-
-    if (!*conf->password)
-        return 0;
-    argv[argc++] = "AUTH";
+    w->argv[w->argc++] = "AUTH";
     if (*conf->user)
-        argv[argc++] = conf->user;
-    argv[argc++] = conf->password;
-    return argc;
+        w->argv[w->argc++] = conf->user;
+    w->argv[w->argc++] = w->password;
 }
 
-int hello_argv(const struct conf *conf, enum hello step, const char *argv[3],
-               char db[static 16])
+int hello_argv(const struct conf *conf, enum hello step, struct hello_words *w,
+               struct stint_err *err)
 {
+    w->argc = 0;
     switch (step) {
     case HELLO_AUTH:
-        return hello_auth_argv(conf, argv);
+        if (conf_password(conf, w->password, err) < 0)
+            return -1;
+        if (*w->password)
+            hello_auth(conf, w);
+        break;
     case HELLO_SELECT:
-        snprintf(db, 16, "%d", conf->db);
-        argv[0] = "SELECT";
-        argv[1] = db;
-        return conf->db ? 2 : 0;
+        snprintf(w->db, sizeof(w->db), "%d", conf->db);
+        w->argv[0] = "SELECT";
+        w->argv[1] = w->db;
+        w->argc = conf->db ? 2 : 0;
+        break;
     case HELLO_NAME:
-        argv[0] = "CLIENT";
-        argv[1] = "SETNAME";
-        argv[2] = "stint";
-        return 3;
+        w->argv[0] = "CLIENT";
+        w->argv[1] = "SETNAME";
+        w->argv[2] = "stint";
+        w->argc = 3;
+        break;
     case HELLO_PING:
-        argv[0] = "PING";
-        return 1;
+        w->argv[0] = "HELLO"; /* changes nothing, and tells the role */
+        w->argc = 1;
+        break;
     case HELLO_N:
         break;
     }
@@ -173,14 +184,56 @@ static int reply_starts(const struct redisReply *r, const char *word)
     return r->len >= n && !memcmp(r->str, word, n);
 }
 
+/* A replica is behind: who asks it may see a task go backwards, and what it is
+ * told is refused. The node of a cluster sends everybody to its primary; a
+ * sentinel may be behind, and an old primary may not know that it is. */
+static int hello_check_role(const struct conf *conf,
+                            const struct redisReply *reply,
+                            struct stint_err *err)
+{
+    for (size_t i = 0; i + 1 < reply->elements && !conf->is_node; i += 2) {
+        const struct redisReply *name = reply->element[i];
+        const struct redisReply *role = reply->element[i + 1];
+        if (name->type != REDIS_REPLY_STRING || name->len != 4 ||
+            memcmp(name->str, "role", 4) != 0)
+            continue;
+        if (role->type != REDIS_REPLY_STRING || role->len != 7 ||
+            memcmp(role->str, "replica", 7) != 0)
+            break;
+        if (conf->of_primary)
+            return err_set(err, STINT_READONLY, "Redis at %.100s is not the "
+                           "primary any more", conf->shown);
+        return err_set(err, STINT_READONLY, "Redis at %.100s is a replica: the "
+                       "URL has to name its primary", conf->shown);
+    }
+    return 0;
+}
+
+static const char *const step_names[HELLO_N] = {"AUTH", "SELECT",
+    "CLIENT SETNAME", "HELLO"};
+
+/* Whom, and with which command, Redis did not want. */
+static int hello_refused(const struct conf *conf, enum hello step,
+                         const char *why, struct stint_err *err)
+{
+    return err_set(err, STINT_AUTH, "Redis at %.60s refused the user or "
+                   "password of \"%.40s\" (%s): %.60s", conf->shown,
+                   *conf->user ? conf->user : "default", step_names[step], why);
+}
+
 int hello_check(const struct conf *conf, enum hello step,
                 const struct redisReply *reply, struct stint_err *err)
 {
     struct stint_err why = {0};
 
     if (reply->type != REDIS_REPLY_ERROR)
-        return 0;
+        return step == HELLO_PING ? hello_check_role(conf, reply, err) : 0;
+    if (step == HELLO_PING && reply_starts(reply, "ERR unknown command"))
+        return 0; /* before Redis 6: it answers, and will say READONLY */
     err_from_reply(&why, reply->str, reply->len);
+    if (step != HELLO_AUTH && reply_starts(reply, "MISCONF"))
+        return 0; /* its disk fails: it refuses PING and all that writes, but
+                     not to be looked at */
     if (reply_starts(reply, "ERR max number of clients"))
         return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "
                        "max number of clients reached", conf->shown);
@@ -191,8 +244,7 @@ int hello_check(const struct conf *conf, enum hello step,
     if (step == HELLO_AUTH || why.code == STINT_AUTH) {
         if (step == HELLO_NAME && !reply_starts(reply, "NOAUTH"))
             return 0;
-        return err_set(err, STINT_AUTH, "Redis at %.80s refused the user or "
-                       "password: %.80s", conf->shown, why.text);
+        return hello_refused(conf, step, why.text, err);
     }
     if (step == HELLO_NAME)
         return 0; /* a name is a nicety */
@@ -204,5 +256,13 @@ int reply_is_fatal(const struct redisReply *r)
 {
     return r->type == REDIS_REPLY_ERROR &&
            (reply_starts(r, "READONLY") || reply_starts(r, "LOADING") ||
-            reply_starts(r, "MASTERDOWN") || reply_starts(r, "NOAUTH"));
+            reply_starts(r, "MASTERDOWN") || reply_starts(r, "NOAUTH") ||
+            reply_starts(r, "UNBLOCKED"));
+}
+
+int reply_sends_away(const struct conf *conf, const struct redisReply *r)
+{
+    return reply_is_fatal(r) ||
+           (conf->n_sentinels > 0 && r->type == REDIS_REPLY_ERROR &&
+            reply_starts(r, "NOREPLICAS"));
 }

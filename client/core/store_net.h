@@ -34,6 +34,9 @@ void call_lacks_memory(store_reply_fn fn, void *arg);
 
 /* CLOEXEC; for TCP also NODELAY, keepalive and USER_TIMEOUT. */
 void net_tune(int fd, int is_tcp);
+/* Bytes that the kernel has for the other end, which has not taken them yet. A
+ * call is not late while these become less: the link is slow, not dead. */
+size_t net_unsent(int fd);
 /* 1: an idle connection that the other end has closed. */
 int net_is_dead(int fd);
 /* Around a write: a SIGPIPE that it raises is taken away again, so that a
@@ -46,16 +49,33 @@ void net_sigpipe_hold(struct net_sigpipe *p);
 void net_sigpipe_release(const struct net_sigpipe *p);
 
 /* The handshake: the commands that make a connection ours. */
-enum hello { HELLO_AUTH, HELLO_SELECT, HELLO_NAME, HELLO_PING, HELLO_N };
-/* Fills argv; argc 0: this step is not needed. db: room for a number. */
-int hello_argv(const struct conf *conf, enum hello step, const char *argv[3],
-               char db[static 16]);
-/* What an error reply to a step means. 0: nothing, go on. -1: *err set;
- * LOADING and READONLY (MASTERDOWN) may pass, AUTH and others not soon. */
+enum hello {
+    HELLO_AUTH,
+    HELLO_SELECT,
+    HELLO_NAME,
+    HELLO_PING,
+    HELLO_N
+};
+struct hello_words {
+    const char *argv[3];
+    int argc;      /* 0: this step is not needed */
+    char db[16];
+    char password[CONF_PASSWORD_CAP];
+};
+/* Fills *w. The password is read from its file now. -1: *err, AUTH. */
+int hello_argv(const struct conf *conf, enum hello step, struct hello_words *w,
+               struct stint_err *err);
+/* What the reply to a step means. 0: go on. -1: *err set; LOADING, BUSY and
+ * READONLY (also: a replica where a primary is wanted) may pass, AUTH and
+ * others not soon. */
 int hello_check(const struct conf *conf, enum hello step,
                 const struct redisReply *reply, struct stint_err *err);
 
-/* READONLY, LOADING, MASTERDOWN, NOAUTH: this connection is of no use. */
+/* READONLY, LOADING, MASTERDOWN, NOAUTH, and UNBLOCKED (it has become a replica
+ * meanwhile): this connection is of no use. */
 int reply_is_fatal(const struct redisReply *reply);
+/* The same, and with sentinels also NOREPLICAS: an old primary, left alone,
+ * does not hear for long that there is a new one. */
+int reply_sends_away(const struct conf *conf, const struct redisReply *reply);
 
 #endif

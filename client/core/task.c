@@ -16,7 +16,7 @@
 #include "clock.h"
 #include "cron.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "task_fields.h"
 #include "time_text.h"
 

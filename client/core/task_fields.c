@@ -10,7 +10,7 @@
 
 #include "cron.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "task.h"
 #include "time_text.h"
 #include "zone.h"

@@ -11,7 +11,7 @@
 #include <stint/stint.h>
 
 #include "client.h"
-#include "limits.h"
+#include "bounds.h"
 #include "store_net.h"
 
 struct event;

@@ -3,9 +3,12 @@
  * here a call that was repeated, because its answer got lost, is told that it
  * has found its own work. */
 #include <hiredis/hiredis.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "clock.h"
 #include "err.h"
 #include "parts.h"
 #include "status.h"
@@ -19,12 +22,13 @@ static int state_is_one_of(const char *text, const char *states)
     return at != NULL && (at[len] == ' ' || at[len] == '\0');
 }
 
-/* Once. arg: after the id, or NULL. done: the states in which a repeated
+/* Once. arg, mark: after the id, or NULL. done: the states in which a repeated
  * call finds the task when the first one worked; "GONE": it is no more. Fills
  * word (may be NULL) with the script's. */
 static int change_once(struct stint *s, enum script_id script,
                        const char *group, const char *id, const char *arg,
-                       const char *done, char word[static 16],
+                       const char *mark, const char *done,
+                       char word[static 16],
                        struct stint_err *err)
 {
     group_name in;
@@ -37,6 +41,8 @@ static int change_once(struct stint *s, enum script_id script,
     args_add_str(&a, id);
     if (arg != NULL)
         args_add_str(&a, arg);
+    if (mark != NULL)
+        args_add_str(&a, mark);
     struct redisReply *r = client_call(s, script, in, &a, &why);
     args_close(&a);
     if (r != NULL) {
@@ -58,12 +64,13 @@ static int change_once(struct stint *s, enum script_id script,
 
 static int task_change(struct stint *s, enum script_id script,
                        const char *group, const char *id, const char *arg,
-                       const char *done, char word[static 16],
+                       const char *mark, const char *done,
+                       char word[static 16],
                        struct stint_err *err)
 {
-    int rc = change_once(s, script, group, id, arg, done, word, err);
+    int rc = change_once(s, script, group, id, arg, mark, done, word, err);
     if (rc && parts_look_again(s, group, err))
-        rc = change_once(s, script, group, id, arg, done, word, err);
+        rc = change_once(s, script, group, id, arg, mark, done, word, err);
     return rc;
 }
 
@@ -71,8 +78,8 @@ int stint_stop_task(stint *s, const char *group, const char *id,
                     struct stint_err *err)
 {
     char word[16];
-    if (task_change(s, SCRIPT_STOP_TASK, group, id, NULL, " STOPPED", word,
-                    err))
+    if (task_change(s, SCRIPT_STOP_TASK, group, id, NULL, NULL, " STOPPED",
+                    word, err))
         return -1;
     return strcmp(word, "STOPPING") == 0;
 }
@@ -80,29 +87,37 @@ int stint_stop_task(stint *s, const char *group, const char *id,
 int stint_requeue_task(stint *s, const char *group, const char *id, int reset,
                        struct stint_err *err)
 {
-    char word[16];
+    char word[16], mark[20];
+    uint64_t random;
+    /* By its state alone a repeated call could not tell that the task has run
+     * and ended since: it would run once more. */
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        random = (uint64_t)clock_mono_us() * UINT64_C(0x9e3779b97f4a7c15);
+    snprintf(mark, sizeof(mark), "%" PRIu64, random & 0xffffffffffff);
     return task_change(s, SCRIPT_REQUEUE_TASK, group, id, reset ? "1" : "0",
-                       " QUEUED ASSIGNED RUNNING", word, err);
+                       mark, " QUEUED ASSIGNED RUNNING", word, err);
 }
 
 int stint_disable_task(stint *s, const char *group, const char *id,
                        struct stint_err *err)
 {
     char word[16];
-    return task_change(s, SCRIPT_DISABLE_TASK, group, id, NULL, "", word, err);
+    return task_change(s, SCRIPT_DISABLE_TASK, group, id, NULL, NULL, "", word,
+                       err);
 }
 
 int stint_enable_task(stint *s, const char *group, const char *id,
                       struct stint_err *err)
 {
     char word[16];
-    return task_change(s, SCRIPT_ENABLE_TASK, group, id, NULL, "", word, err);
+    return task_change(s, SCRIPT_ENABLE_TASK, group, id, NULL, NULL, "", word,
+                       err);
 }
 
 int stint_delete_task(stint *s, const char *group, const char *id,
                       struct stint_err *err)
 {
     char word[16];
-    return task_change(s, SCRIPT_DELETE_TASK, group, id, NULL, " GONE", word,
-                       err);
+    return task_change(s, SCRIPT_DELETE_TASK, group, id, NULL, NULL, " GONE",
+                       word, err);
 }

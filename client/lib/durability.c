@@ -13,7 +13,7 @@
 
 #include "ask.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 
 /* One setting that a promise needs. -1: err. */
 static int setting_get(struct stint *s, const char *name,

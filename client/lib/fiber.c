@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)

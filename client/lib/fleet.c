@@ -10,7 +10,8 @@
 #include "buf.h"
 #include "client.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
+#include "missing.h"
 #include "part.h"
 #include "parts.h"
 #include "task.h"
@@ -338,8 +339,12 @@ int stint_stats(stint *s, const char *group, stint_stats_fn fn, void *arg,
     group_name *groups = client_groups_wanted(s, group, &n, err);
     if (groups == NULL)
         return -1;
+    struct missing m;
+    missing_init(&m, s, group == NULL);
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = stats_group(s, groups[i], fn, arg, err);
+        rc = missing_note(&m, groups[i],
+                          stats_group(s, groups[i], fn, arg, err), err);
+    rc = missing_end(&m, rc, err);
     free(groups);
     return rc < 0 ? -1 : 0;
 }

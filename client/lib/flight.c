@@ -15,7 +15,7 @@
 
 #include "clock.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "parents.h"
 #include "part.h"
 #include "parts.h"

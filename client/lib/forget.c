@@ -10,7 +10,7 @@
 
 #include "client.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "lua_scripts.h"
 #include "part.h"
 #include "parts.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "part.h"
 #include "parts.h"
 #include "status.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "missing.h"
 #include "part.h"
 #include "parts.h"
 #include "status.h"
@@ -95,8 +96,11 @@ int stint_list(stint *s, const struct stint_list_options *o, stint_list_fn fn,
     group_name *groups = client_groups_wanted(s, full.group, &n, err);
     if (groups == NULL)
         return -1;
+    struct missing m;
+    missing_init(&m, s, full.group == NULL);
     for (size_t i = 0; i < n && rc == 0 && !l.stopped; i++)
-        rc = list_group(&l, groups[i], err);
+        rc = missing_note(&m, groups[i], list_group(&l, groups[i], err), err);
+    rc = missing_end(&m, rc, err);
     free(groups);
     return rc;
 }

@@ -12,7 +12,7 @@
 
 #include "buf.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "parts.h"
 
 #define REF_LEN     (STINT_NAME_LEN + STINT_ID_LEN + 2)

@@ -11,7 +11,7 @@
 #include "durability.h"
 #include "err.h"
 #include "flight.h"
-#include "limits.h"
+#include "bounds.h"
 #include "parents.h"
 #include "part.h"
 #include "parts.h"

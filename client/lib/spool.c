@@ -21,7 +21,7 @@
 
 #include "clock.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 
 #define PATIENCE_MS   1000 /* for Redis, where there is a spool */
 #define REST_MS       1000 /* without asking Redis that was away */

@@ -9,7 +9,7 @@
 
 #include "clock.h"
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "part.h"
 #include "parts.h"
 #include "status.h"

@@ -49,6 +49,16 @@ void cmd_keys(struct command *c)
             out_str(c->out, e->key);
 }
 
+void cmd_type(struct command *c)
+{
+    static const char *const names[] = {"string", "list", "hash", "set",
+                                        "zset"};
+    const struct object *o = keyspace_find(
+        &c->m->keys, c->m->now_us / 1000, c->argv[1].at, c->argv[1].len);
+    const char *name = o != NULL ? names[o->kind] : "none";
+    out_status(c->out, name, strlen(name));
+}
+
 void cmd_flushall(struct command *c)
 {
     keyspace_close(&c->m->keys);
@@ -60,6 +70,16 @@ void cmd_get(struct command *c)
     struct object *o;
     if (command_look(c, 1, KIND_STRING, &o) == 0)
         out_str(c->out, o != NULL ? o->as.string : NULL);
+}
+
+void cmd_rename(struct command *c)
+{
+    const struct arg *from = &c->argv[1], *to = &c->argv[2];
+    if (keyspace_rename(&c->m->keys, c->m->now_us / 1000, from->at, from->len,
+                        to->at, to->len))
+        out_status(c->out, "OK", 2);
+    else
+        out_error_text(c->out, "ERR no such key");
 }
 
 /* -2: not there, -1: lives for ever. */

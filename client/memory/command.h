@@ -47,6 +47,7 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(LTRIM, ltrim, 4, COMMAND_WRITES)                                         \
     X(PING, ping, -1, 0)                                                       \
     X(PTTL, pttl, 2, 0)                                                        \
+    X(RENAME, rename, 3, COMMAND_WRITES)                                       \
     X(SADD, sadd, -3, COMMAND_WRITES)                                          \
     X(SCARD, scard, 2, 0)                                                      \
     X(SET, set, -3, COMMAND_WRITES)                                            \
@@ -55,6 +56,7 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(SREM, srem, -3, COMMAND_WRITES)                                          \
     X(SSCAN, sscan, -3, 0)                                                     \
     X(TIME, time, 1, 0)                                                        \
+    X(TYPE, type, 2, 0)                                                        \
     X(UNLINK, del, -2, COMMAND_WRITES)                                         \
     X(WAIT, wait, 3, COMMAND_OUTSIDE)                                          \
     X(ZADD, zadd, -4, COMMAND_WRITES)                                          \

@@ -135,6 +135,23 @@ struct object *keyspace_put(struct keyspace *k, enum kind kind,
     return e->value;
 }
 
+int keyspace_rename(struct keyspace *k, int64_t now_ms, const char *key,
+                    size_t len, const char *to, size_t to_len)
+{
+    struct dict_entry *e = keyspace_entry(k, now_ms, key, len);
+    if (e == NULL)
+        return 0;
+    if (len == to_len && memcmp(key, to, len) == 0)
+        return 1;
+    struct object *o = e->value;
+    dict_remove(&k->keys, e);
+    e = dict_add(&k->keys, to, to_len);
+    if (e->value != NULL)
+        object_unref(e->value);
+    e->value = o;
+    return 1;
+}
+
 int keyspace_remove(struct keyspace *k, const char *key, size_t len)
 {
     struct dict_entry *e = dict_find(&k->keys, key, len);

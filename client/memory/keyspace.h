@@ -38,6 +38,9 @@ struct object *keyspace_own(struct keyspace *k, int64_t now_ms,
 struct object *keyspace_put(struct keyspace *k, enum kind kind,
                             const char *key, size_t len);
 int keyspace_remove(struct keyspace *k, const char *key, size_t len);
+/* What is there under another name, in the place of what has it. 0: nothing. */
+int keyspace_rename(struct keyspace *k, int64_t now_ms, const char *key,
+                    size_t len, const char *to, size_t to_len);
 /* Removes the key if what it holds has become empty. */
 void keyspace_tidy(struct keyspace *k, const char *key, size_t len,
                    const struct object *o);

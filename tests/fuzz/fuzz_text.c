@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-#include "limits.h"
+#include "bounds.h"
 #include "text.h"
 
 static void is_clean(const char *text, size_t len)

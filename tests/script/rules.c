@@ -173,6 +173,8 @@ static void rules_fsck_group(const char *after, const char *group)
 
 static void rules_fsck(const char *after)
 {
+    if (strstr(after, "_keys") != NULL) /* there is a fault on purpose */
+        return;
     rules_fsck_group(after, "main");
     if (rules_other)
         rules_fsck_group(after, "other");
@@ -184,6 +186,11 @@ const char *rules_call(const char *verb, int n, const char *const *args)
 
     rules_fsck(verb);
     return words;
+}
+
+const char *rules_raw(const char *verb, int n, const char *const *args)
+{
+    return reply_words(rules_fcall(verb, n, args), 1);
 }
 
 /* The arguments up to NULL. */

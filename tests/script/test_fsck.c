@@ -6,7 +6,7 @@
  * around rules_ask, which would fail the test for the fault. */
 static int faults(const char *id)
 {
-    char key[16] = "1", cursor[24] = "0", us[32];
+    char key[16] = "1", cursor[600] = "0", us[32];
     unsigned seen;
     int n = 0;
 
@@ -15,7 +15,7 @@ static int faults(const char *id)
             rules_redis("FCALL stint_fsck 1 {stint:main} 1 %s %s %s 1000",
                         "1000000009000", key, cursor);
         assert_int_equal(
-            sscanf(words, "%31s %15s %23s %u", us, key, cursor, &seen), 4);
+            sscanf(words, "%31s %15s %599s %u", us, key, cursor, &seen), 4);
         n += strstr(words, rules_text(" %s: ", id)) != NULL;
     }
     return n;

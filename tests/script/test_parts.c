@@ -204,8 +204,8 @@ static void test_fsck(void **state)
 {
     (void)state;
     rules_queue("foo", ""); /* 12182: part 2 of 4 */
-    EXPECT("2 0 1", "fsck", "1", "0", "100", "2", "4");
-    EXPECT("2 0 1 foo: is in part 3, but belongs into part 2", "fsck", "1",
+    EXPECT("2 0:state 1", "fsck", "1", "0", "100", "2", "4");
+    EXPECT("2 0:state 1 foo: is in part 3, but belongs into part 2", "fsck", "1",
            "0", "100", "3", "4");
 }
 

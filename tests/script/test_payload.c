@@ -15,7 +15,7 @@
 
 #include <stint/stint.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "script.h"
 #include "server.h"
 #include "task.h"

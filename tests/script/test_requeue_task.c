@@ -36,6 +36,29 @@ static void test_from_every_state(void **state)
     }
 }
 
+/* The answer was lost and the call is repeated when the task has ended once
+ * more: that is not another life. */
+static void test_the_same_call_again(void **state)
+{
+    (void)state;
+    rules_clean(NULL);
+    rules_bring("a", "COMPLETED", "");
+    EXPECT("OK", "requeue_task", "a", "1", "17");
+    assert_string_equal(rules_status("a"), "QUEUED");
+    const char *before = rules_digest();
+    EXPECT("OK", "requeue_task", "a", "1", "17");
+    assert_string_equal(rules_digest(), before);
+    assert_string_equal(rules_assign("w1", 1, 0, "f"), "a");
+    EXPECT("OK", "report", "w1", "a", rules_ticket("a"), "COMPLETED", "");
+    before = rules_digest();
+    EXPECT("OK", "requeue_task", "a", "1", "17");
+    assert_string_equal(rules_digest(), before);
+    assert_string_equal(rules_status("a"), "COMPLETED");
+    EXPECT("OK", "requeue_task", "a", "1", "18");
+    assert_string_equal(rules_status("a"), "QUEUED");
+    EXPECT_START("-INVALID", "requeue_task", "a", "1", "x3");
+}
+
 static void test_not_there(void **state)
 {
     (void)state;
@@ -176,7 +199,7 @@ static void test_disabled_and_discard(void **state)
 }
 
 RULES_MAIN(RULES_TEST(test_from_every_state), RULES_TEST(test_not_there),
-           RULES_TEST(test_history),
+           RULES_TEST(test_the_same_call_again), RULES_TEST(test_history),
            RULES_TEST(test_history_of_the_lost_and_the_expired),
            RULES_TEST(test_history_of_the_stopped),
            RULES_TEST(test_counters), RULES_TEST(test_stop_time),

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "sim.h"
 
 static struct sim_task *part_find(struct sim *s, const char *id)

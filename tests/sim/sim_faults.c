@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "sim.h"
 
 #define SETTLE_MS_MAX 400000 /* simulated, after the last fault */

@@ -44,7 +44,7 @@ static const struct {
     {"disable_task", S_ASSIGNED, S_QUEUED}, {"enable_task", 0, 0},
     {"delete_task", 0, 0},
     {"wake", 0, 0}, {"prune", 0, 0}, {"stats", 0, 0}, {"list", 0, 0},
-    {"task_status", 0, 0}, {"fsck", 0, 0},
+    {"task_status", 0, 0}, {"fsck", 0, 0}, {"fsck_keys", 0, 0},
     {"progress", S_RUNNING, S_RUNNING},
 };
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "err.h"
-#include "limits.h"
+#include "bounds.h"
 #include "sim.h"
 
 #define WAIT_DEADLINE_MS 40000 /* as in embed.c */

@@ -15,6 +15,16 @@ mkdir "$STINT_HOME"
 pids=()     # processes of ours still to be ended
 checks=0
 
+cluster_options=() # of deploy/cluster
+# In a Redis that is not the embedded one: where users may not load it, somebody
+# has to.
+load_library() {
+    :
+}
+if [ "${STINT_TEST_ACL:-0}" = 1 ]; then
+    . "$here/users.sh"
+fi
+
 cleanup() {
     local status=$? pid log
     trap - EXIT INT TERM

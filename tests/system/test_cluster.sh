@@ -4,44 +4,13 @@
 # one Redis works there, one that is away does not stop the others, and a group
 # moves from one to another while its tasks are queued.
 . "$(dirname "$0")/lib.sh"
+. "$here/nodes.sh"
 
-nodes=$tmp/nodes
-cluster_start() {
-    local port
-    STINT_URL=$("$here/../../deploy/cluster" start --appendonly "$nodes" \
-        2>"$tmp/cluster.log") || fail "deploy/cluster start"
-    for port in $(ports); do
-        pids+=("$(cat "$nodes/$port/pid")")
-    done
-}
-ports() {
-    (cd "$nodes" && ls -d [0-9]*)
-}
-node() { # INDEX COMMAND...
-    local port
-    port=$(ports | sed -n "$(($1 + 1))p")
-    shift
-    redis-cli -p "$port" "$@" 2>/dev/null
-}
-node_pid() {
-    cat "$nodes/$(ports | sed -n "$(($1 + 1))p")/pid"
-}
-slot_of() { # KEY
-    node 0 CLUSTER KEYSLOT "$1"
-}
-
-cluster_start
+cluster_start --appendonly
 export STINT_URL
+load_library
 ok "$STINT_URL"
 
-# group_at INDEX: the first of g1, g2... whose slot the node has
-group_at() {
-    local i=1
-    while [ $(($(slot_of "{stint:g$i}") * 3 / 16384)) -ne "$1" ]; do
-        i=$((i + 1))
-    done
-    echo "g$i"
-}
 fleet=$(($(slot_of '{stint}') * 3 / 16384))
 other=$(((fleet + 1) % 3))
 third=$(((fleet + 2) % 3))
@@ -157,28 +126,10 @@ contains "how many have it" "0 of 1 replicas" "$errout"
 
 # ---- A group moves -----------------------------------------------------------
 
-slot_to() { # SLOT FROM TO: as redis-cli --cluster reshard does it
-    local i key id=()
-    for i in 0 1 2; do
-        id+=("$(node "$i" CLUSTER MYID)")
-    done
-    node "$3" CLUSTER SETSLOT "$1" IMPORTING "${id[$2]}" >/dev/null
-    node "$2" CLUSTER SETSLOT "$1" MIGRATING "${id[$3]}" >/dev/null
-    sleep 0.5 # the worker is refused meanwhile, and so are clients
-    for key in $(node "$2" CLUSTER GETKEYSINSLOT "$1" 1000); do
-        node "$2" MIGRATE 127.0.0.1 "$(ports | sed -n "$(($3 + 1))p")" "$key" \
-            0 5000 >/dev/null
-        sleep 0.05
-    done
-    node "$3" CLUSTER SETSLOT "$1" NODE "${id[$3]}" >/dev/null
-    for i in 0 1 2; do
-        node "$i" CLUSTER SETSLOT "$1" NODE "${id[$3]}" >/dev/null
-    done
-}
 moving=${groups[$third]}
 slot=$(slot_of "{stint:$moving}")
 tasks 400 m 20 "$moving" "${groups[$other]}" | queue
-slot_to "$slot" "$third" "$other" &
+slot_to "$slot" "$third" "$other" 0.5 &
 mover=$!
 "$STINT" queue-task sleep_ms --args '[1]' --id meanwhile \
     --group-name "$moving" >/dev/null || fail "queueing while it moves"
@@ -228,6 +179,22 @@ until_true 5 "a primary is killed" gone "$kill_pid"
 "$STINT" queue-task sleep_ms --id alive --args '[1]' \
     --group-name "${groups[$other]}" >/dev/null || fail "queueing elsewhere"
 until_true 5 "the others go on" done_at "$other" alive
+# what COMMAND...: looks at all groups, one of which is missing
+looks() {
+    local what=$1
+    shift
+    exits "$what with a primary away" 3 "$STINT" "$@"
+    contains "names what is missing" "missing here: " "$errout"
+    contains "each group" " ${groups[$third]} " \
+        "$(echo "$errout" | sed 's/.*missing here://; s/: .*/ /')"
+}
+looks stats stats --json
+equal "and shows the rest" 2 "$(echo "$out" | grep -c '"group":"g')"
+looks "a table" stats
+contains "is printed" "${groups[$other]}" "$out"
+looks list list --limit 0
+contains "shows the rest" alive "$out"
+looks fsck fsck
 cluster_start
 all_done "it is back, and all are done"
 fsck_clean
@@ -254,6 +221,7 @@ kill_pid=$(node_pid "$fleet")
 kill -KILL "$kill_pid" || fail "no such node"
 until_true 5 "the fleet's primary is killed" gone "$kill_pid"
 node "$other" FUNCTION FLUSH >/dev/null
+load_library
 worker late --group "${groups[0]}" --group "${groups[1]}" \
     --group "${groups[2]}"
 has_lease() {
@@ -261,6 +229,8 @@ has_lease() {
         grep -q '^late\.'
 }
 until_true 10 "a worker begins all the same, and loads the rules" has_lease
+exits "all groups cannot be looked at" 3 "$STINT" stats
+contains "it says why" "with the list of groups is missing" "$errout"
 exits "what is elsewhere can be looked at" 0 \
     "$STINT" task-status due --group-name "${groups[$other]}"
 cluster_start

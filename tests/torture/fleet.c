@@ -234,13 +234,14 @@ void fleet_kill(struct fleet *f, int slot, int with_supervisor,
     kill(m->pid, SIGKILL);
 }
 
-void fleet_signal(struct fleet *f, int slot, int number)
+pid_t fleet_signal(struct fleet *f, int slot, int number)
 {
     pid_t pid = f->members[slot].pid;
     if (fleet_is_supervised(f, slot))
         pid = atomic_load(&f->control->pid[slot]);
-    if (pid > 0 && f->members[slot].pid > 0)
-        kill(pid, number);
+    if (pid <= 0 || f->members[slot].pid <= 0 || kill(pid, number) < 0)
+        return 0;
+    return pid;
 }
 
 int fleet_clients_left(const struct fleet *f)

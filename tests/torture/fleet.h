@@ -48,7 +48,8 @@ void fleet_tick(struct fleet *f, int64_t now_ms);
  * for_ms. */
 void fleet_kill(struct fleet *f, int slot, int with_supervisor,
                 int64_t now_ms, int64_t for_ms);
-void fleet_signal(struct fleet *f, int slot, int number);
+/* To the worker itself. Returns its pid, 0: none. */
+pid_t fleet_signal(struct fleet *f, int slot, int number);
 int fleet_is_supervised(const struct fleet *f, int slot);
 int fleet_clients_left(const struct fleet *f);
 /* Workers end by SIGTERM, within ms; -1: some had to be killed. */

@@ -45,12 +45,14 @@ static void kill_begin(struct nemesis *n, const struct act *a, int64_t now_ms)
 static void stop_begin(struct nemesis *n, const struct act *a, int64_t now_ms)
 {
     (void)now_ms;
-    fleet_signal(n->fleet, a->n, SIGSTOP);
+    n->stopped[a->n] = fleet_signal(n->fleet, a->n, SIGSTOP);
 }
 
 static void stop_end(struct nemesis *n, const struct act *a)
 {
-    fleet_signal(n->fleet, a->n, SIGCONT);
+    /* That one: another may be there by now, its supervisor having died. */
+    if (n->stopped[a->n] > 0)
+        kill(n->stopped[a->n], SIGCONT);
 }
 
 static void worker_clock_begin(struct nemesis *n, const struct act *a,
@@ -145,10 +147,12 @@ static void power_cut_begin(struct nemesis *n, const struct act *a,
     n->bytes_cut += node_power_cut(node, a->arg);
 }
 
+static void redis_mend_log(struct nemesis *n);
+
 static void redis_end(struct nemesis *n, const struct act *a)
 {
     (void)a;
-    (void)redis_raise(n, nemesis_primary(n), 1);
+    redis_mend_log(n);
 }
 
 /* The replica is promoted, and who was the primary comes back as its replica.
@@ -185,7 +189,9 @@ static void failover_end(struct nemesis *n, const struct act *a)
 /* The log is written anew. Redis 7.0 goes on refusing writes after a failed
  * fsync until this is done; and after a short write to a full disk its log may
  * be broken in the middle, if it had been rewritten before: a server that is
- * stopped then does not come back. */
+ * stopped then does not come back. And a log that ends within a command of a
+ * MULTI is cut behind the one before it: the MULTI stays open, and at the start
+ * after this one half of a script's writes are carried out. */
 static void redis_mend_log(struct nemesis *n)
 {
     struct node *node = nemesis_primary(n);

@@ -33,6 +33,7 @@ struct nemesis {
     int64_t worst_ms[HISTORY_FAULTS_N]; /* from its end to the next report */
     int64_t bytes_cut, n_crashes;
     int64_t n_idle;            /* failovers without a replica to promote */
+    pid_t stopped[SLOTS_MAX];  /* by SIGSTOP */
     int is_over;               /* 1: Redis does not come back */
     struct {
         int64_t end_ms;        /* 0: not waited for */

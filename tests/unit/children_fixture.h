@@ -13,7 +13,7 @@
 
 #include "buf.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 #include "log.h"
 
 #define GRACE_MS 200

@@ -368,6 +368,12 @@ static void test_server(void **state)
     EXPECT("PTTL none", "(-2)");
     EXPECT("SET k v PX 1500", "+OK");
     EXPECT("PTTL k", "(1500)");
+    EXPECT("SET other x", "+OK");
+    EXPECT("RENAME k other", "+OK");
+    EXPECT("GET other", "v");
+    EXPECT("PTTL other", "(1500)");
+    EXPECT("RENAME k other", "-ERR no such key");
+    EXPECT("RENAME other k", "+OK");
     EXPECT("FLUSHALL", "+OK");
     EXPECT("EXISTS k", "(0)");
 }

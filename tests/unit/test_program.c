@@ -23,7 +23,7 @@
 #include "children.h"
 #include "clock.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 #include "orphan.h"
 
 #define TASK "{\"id\":\"t1\",\"args\":[\"a b\",7,{\"k\":[1,2]}],"              \

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "task.h"
 
 static stint_task *read_task(const char *json, struct stint_errors *errors)

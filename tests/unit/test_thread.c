@@ -17,7 +17,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 
 #define TASK "{\"args\":[1,\"two\"],\"vars\":{\"a\":true}}"
 

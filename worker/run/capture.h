@@ -24,7 +24,7 @@
 
 #include "buf.h"
 #include "child.h"
-#include "limits.h"
+#include "bounds.h"
 
 /* The last bytes of many. */
 struct ring {

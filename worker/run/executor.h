@@ -9,7 +9,7 @@
 #include <stint/stint.h>
 
 #include "confine.h"
-#include "limits.h"
+#include "bounds.h"
 
 struct buf;
 struct children;

@@ -8,7 +8,7 @@
 #include <stint/stint.h>
 
 #include "buf.h"
-#include "limits.h"
+#include "bounds.h"
 
 struct json_t;
 

@@ -28,7 +28,7 @@
 #include "ending.h"
 #include "err.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 #include "template.h"
 #include "watch.h"
 

@@ -11,7 +11,7 @@
 #include <stint/stint.h>
 
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 
 /* Called on the handler's thread. */
 struct stint_run_ops {

@@ -15,7 +15,7 @@
 #include "buf.h"
 #include "err.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 #include "task.h"
 #include "time_text.h"
 

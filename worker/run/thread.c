@@ -27,7 +27,7 @@
 #include "ending.h"
 #include "err.h"
 #include "executor.h"
-#include "limits.h"
+#include "bounds.h"
 #include "stint_run.h"
 
 /* What a handler has said so far. */

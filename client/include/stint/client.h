@@ -244,7 +244,8 @@ struct stint_list_options {
     size_t limit;         /* 0: no limit */
 };
 #define STINT_LIST_OPTIONS_INIT {sizeof(struct stint_list_options), 0, 0, 0, 100}
-/* Return non-zero to stop. `t` is valid during the call. */
+/* Return non-zero to stop. `t` is valid during the call. Of a cluster, groups
+ * that cannot be reached are left out, and named by the error at the end. */
 typedef int (*stint_list_fn)(const struct stint_status *t, void *arg);
 STINT_API STINT_CHECKED int stint_list(stint *s,
                                        const struct stint_list_options *o,
@@ -383,7 +384,8 @@ struct stint_stats {
     int64_t broadcasts; /* queued or running */
 };
 typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
-/* `group` NULL: each group in turn. */
+/* `group` NULL: each group in turn; of a cluster, those that cannot be reached
+ * are left out, and named by the error at the end (so does stint_fsck). */
 STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
                                         stint_stats_fn fn, void *arg,
                                         struct stint_err *err);
@@ -413,12 +415,89 @@ STINT_API STINT_CHECKED int stint_parts(stint *s, const char *group,
                                         stint_part_fn fn, void *arg,
                                         struct stint_err *err);
 
+/* ---- The functions in Redis ---------------------------------------------- */
+
+/* Every handle and worker loads the functions if Redis lacks them or has older
+ * ones. Where their users may not (FUNCTION LOAD), somebody does it for them. */
+enum stint_library_state {
+    STINT_LIBRARY_MISSING,
+    STINT_LIBRARY_OLDER,
+    STINT_LIBRARY_SAME,
+    STINT_LIBRARY_OTHER, /* our version, another build */
+    STINT_LIBRARY_NEWER  /* serves us, too */
+};
+
+struct stint_library {
+    size_t size;             /* sizeof(struct stint_library) */
+    const char *at;          /* URL of the server, without the password */
+    enum stint_library_state state;
+    long version;            /* 0: missing */
+    char sha1[41];           /* "": missing */
+    int needed;              /* version of this libstint's */
+    const char *needed_sha1;
+    int loaded;              /* 1: just now */
+};
+/* `row` and its texts are valid during the call. */
+typedef void (*stint_library_fn)(const struct stint_library *row, void *arg);
+/* What each server (of a cluster each primary) has. Errors: INVALID (url),
+ * UNREACHABLE, AUTH (the user may not FUNCTION LIST), NOMEM, PROTOCOL. */
+STINT_API STINT_CHECKED int stint_library_status(const struct stint_options *o,
+                                                 stint_library_fn fn, void *arg,
+                                                 struct stint_err *err);
+/* Loads ours where it is missing, older or of another build; a newer one stays.
+ * fn hears what is there then. May be repeated. Errors: the same; AUTH: the
+ * user may not FUNCTION LOAD. */
+STINT_API STINT_CHECKED int stint_library_load(const struct stint_options *o,
+                                               stint_library_fn fn, void *arg,
+                                               struct stint_err *err);
+
 /* Walks all keys in bounded steps, changing nothing. fn hears each fault as
  * a sentence. *n_checked: tasks looked at; *n_faults. */
 typedef void (*stint_fsck_fn)(const char *group, const char *fault, void *arg);
 STINT_API STINT_CHECKED int stint_fsck(stint *s, stint_fsck_fn fn, void *arg,
                                        uint64_t *n_checked, uint64_t *n_faults,
                                        struct stint_err *err);
+
+/* What was done about a fault. */
+enum stint_mend {
+    STINT_LEFT,     /* nothing: it was not to be, or somebody has to decide */
+    STINT_MENDED,   /* all agrees again */
+    STINT_SET_ASIDE /* what cannot be mended is in the quarantine now */
+};
+struct stint_repair_options {
+    size_t size; /* STINT_REPAIR_OPTIONS_INIT sets it */
+    int is_dry;  /* 1: changes nothing */
+    /* Each fault as a sentence; group NULL: of the fleet. May be NULL. */
+    void (*on_fault)(const char *group, const char *fault,
+                     enum stint_mend mend, void *arg);
+    /* After each step: tasks looked at so far. May be NULL. */
+    void (*on_step)(uint64_t checked, void *arg);
+    void *arg;
+};
+#define STINT_REPAIR_OPTIONS_INIT \
+    {sizeof(struct stint_repair_options), 0, 0, 0, 0}
+struct stint_repaired {
+    size_t size; /* STINT_REPAIRED_INIT sets it */
+    uint64_t checked, faults; /* tasks looked at; of the faults were: */
+    uint64_t mended, set_aside, left;
+};
+#define STINT_REPAIRED_INIT {sizeof(struct stint_repaired), 0, 0, 0, 0, 0}
+/* The same walk, and puts right what it finds, while the fleet goes on working:
+ * the state record of a task is the authority. What it cannot decide is set
+ * aside (stint_quarantine), its task FAILED "record lost". May be repeated. o
+ * and sum may be NULL. */
+STINT_API STINT_CHECKED int stint_repair(stint *s,
+                                         const struct stint_repair_options *o,
+                                         struct stint_repaired *sum,
+                                         struct stint_err *err);
+
+/* What repairs have set aside: its name (a task's id, or a key), and what was
+ * there and why, as a JSON object with at (ms), why and was. group NULL: of the
+ * fleet. Valid during the call; return non-zero to stop. */
+typedef int (*stint_quarantine_fn)(const char *group, const char *name,
+                                   const char *what, void *arg);
+STINT_API STINT_CHECKED int stint_quarantine(stint *s, stint_quarantine_fn fn,
+                                             void *arg, struct stint_err *err);
 
 /* What stint_doctor found about one thing. */
 enum stint_finding_state {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A client: queues tasks, asks what became of them, and changes them, straight
 // through Redis.
+import {randomBytes} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
 
 import {Caller, replyMs} from './caller.js';
@@ -345,7 +346,8 @@ export class Client {
     // Queues a task that has ended once more; reset: with its counters at 0.
     async requeueTask(id, options = {}) {
         await this.#change('requeue_task', id, options,
-                           [options.reset ? '1' : '0'],
+                           [options.reset ? '1' : '0',
+                            String(randomBytes(6).readUIntBE(0, 6))],
                            ['QUEUED', 'ASSIGNED', 'RUNNING']);
     }
 

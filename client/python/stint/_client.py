@@ -2,6 +2,7 @@
 """Queueing, looking at and changing tasks, straight through Redis."""
 from __future__ import annotations
 
+import secrets
 import time
 from typing import (Any, Callable, Dict, Iterable, Iterator, List, Mapping,
                     Optional, Sequence, Tuple, Union)
@@ -299,7 +300,8 @@ class Client:
         """Brings an ended task back: QUEUED, due now. `reset`: its runs are
         counted anew."""
         self._change("requeue_task", group, id,
-                     ("QUEUED", "ASSIGNED", "RUNNING"), "1" if reset else "0")
+                     ("QUEUED", "ASSIGNED", "RUNNING"), "1" if reset else "0",
+                     str(secrets.randbits(48)))
 
     def disable_task(self, id: str, *, group: Optional[str] = None) -> None:
         """It does not run until it is enabled."""

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Every limit of the program, with its reason. Lua's twins stand at the top
- * of lua/prelude.lua. */
-#ifndef STINT_CORE_LIMITS_H
-#define STINT_CORE_LIMITS_H
+ * of lua/prelude.lua. Not named limits.h: headers of others ask for the
+ * system's by that name. */
+#ifndef STINT_CORE_BOUNDS_H
+#define STINT_CORE_BOUNDS_H
 
 #define PAYLOAD_BYTES_MAX   (1024 * 1024) /* a task's JSON: Redis stays quick */
 #define RESULT_BYTES_MAX    (256 * 1024)  /* a run's result */
@@ -31,6 +32,9 @@
 #define SYNC_MS_MIN         100           /* output is published at most so
                                              often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
+#define REPLY_BYTES_MAX     (64 * 1024 * 1024) /* of Redis: far beyond any of
+                                             ours, for servers gone wrong */
+#define REPLY_ELEMENTS_MAX  1000000       /* and all of its parts together */
 #define ASYNC_CALLS_MAX     1000          /* of a stint_async at once */
 #define FIBER_STACK_BYTES   (512 * 1024)  /* of each of them: what is not touched
                                              takes no memory */
