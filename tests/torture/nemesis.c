@@ -186,18 +186,25 @@ static void failover_end(struct nemesis *n, const struct act *a)
 
 /* ---- Redis: not well ---------------------------------------------------------------- */
 
-/* The log is written anew. Redis 7.0 goes on refusing writes after a failed
- * fsync until this is done; and after a short write to a full disk its log may
- * be broken in the middle, if it had been rewritten before: a server that is
- * stopped then does not come back. And a log that ends within a command of a
- * MULTI is cut behind the one before it: the MULTI stays open, and at the start
- * after this one half of a script's writes are carried out. */
+/* The log is written anew, before anything else happens to it. After a short
+ * write to a full disk it may be broken in the middle, if it had been rewritten
+ * before: a server that is stopped then does not come back. And one that ends
+ * within a command of a MULTI is cut behind the one before it: the MULTI stays
+ * open, and at the start after this one half of a script's writes are carried
+ * out. Redis 7.0 goes on refusing writes after a failed fsync until its log is
+ * turned off and on; from then until the rewrite has ended nothing it is told
+ * outlives it, not even with appendfsync always, so only if it has to be. */
 static void redis_mend_log(struct nemesis *n)
 {
     struct node *node = nemesis_primary(n);
     (void)redis_raise(n, node, 1);
-    node_do(node, "CONFIG SET appendonly no");
-    node_do(node, "CONFIG SET appendonly yes");
+    if (node_refuses(node)) {
+        node_do(node, "CONFIG SET appendonly no");
+        node_do(node, "CONFIG SET appendonly yes");
+    } else {
+        freeReplyObject(node_command(node, "BGREWRITEAOF"));
+    }
+    node_wait_rewrite(node, BOOT_MS);
 }
 
 static void full_begin(struct nemesis *n, const struct act *a, int64_t now_ms)

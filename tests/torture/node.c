@@ -185,8 +185,30 @@ static int node_answers(struct node *n)
 {
     struct redisReply *r = node_command(n, "GET {stint}:none");
     int ok = r != NULL && r->type != REDIS_REPLY_ERROR;
+    int is_busy = r != NULL && !ok && strncmp(r->str, "BUSY", 4) == 0;
     freeReplyObject(r);
+    if (is_busy) /* who would end the script waits for this */
+        freeReplyObject(node_command(n, "SCRIPT KILL"));
     return ok;
+}
+
+int node_refuses(struct node *n)
+{
+    struct redisReply *r = node_command(n, "SET {stint}:none 1 PX 1");
+    int refuses = r != NULL && r->type == REDIS_REPLY_ERROR &&
+                  strncmp(r->str, "MISCONF", 7) == 0;
+    freeReplyObject(r);
+    return refuses;
+}
+
+static int node_is_rewriting(struct node *n)
+{
+    struct redisReply *r = node_command(n, "INFO persistence");
+    int is = r != NULL && r->type == REDIS_REPLY_STRING &&
+             (strstr(r->str, "aof_rewrite_in_progress:1") != NULL ||
+              strstr(r->str, "aof_rewrite_scheduled:1") != NULL);
+    freeReplyObject(r);
+    return is;
 }
 
 static void pause_ms(long ms)
@@ -210,6 +232,13 @@ int node_wait(struct node *n, int64_t ms)
             return 0;
     }
     return -1;
+}
+
+void node_wait_rewrite(struct node *n, int64_t ms)
+{
+    for (uint64_t end = history_now_us() + (uint64_t)ms * 1000;
+         history_now_us() < end && node_is_rewriting(n); pause_ms(20))
+        ;
 }
 
 uint64_t node_run_id(struct node *n)

@@ -39,6 +39,11 @@ int64_t node_power_cut(struct node *n, int64_t permille);
 void node_fill(struct node *n, int full);
 void node_remove(struct node *n);
 
+/* Does it take no writes because of its disk? */
+int node_refuses(struct node *n);
+/* Until its log is not being written anew any more, at most so long. */
+void node_wait_rewrite(struct node *n, int64_t ms);
+
 /* A command as the admin, with a reply within a second or so. NULL: there was
  * none. free with freeReplyObject. */
 struct redisReply *node_command(struct node *n, const char *format, ...)

@@ -498,11 +498,14 @@ static int campaign_dir(struct campaign *c)
 {
     const char *tmp = getenv("TMPDIR");
     if (c->keep != NULL) {
-        if (mkdir(c->keep, 0700) < 0 ||
-            realpath(c->keep, c->dir) == NULL) {
+        char *whole = mkdir(c->keep, 0700) < 0 ? NULL
+                                               : realpath(c->keep, NULL);
+        if (whole == NULL) {
             perror(c->keep);
             return -1;
         }
+        snprintf(c->dir, sizeof(c->dir), "%s", whole);
+        free(whole);
     } else {
         snprintf(c->dir, sizeof(c->dir), "%s/torture.XXXXXX",
                  tmp != NULL ? tmp : "/tmp");
