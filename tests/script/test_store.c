@@ -4,14 +4,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "server.h"
 #include "store.h"
@@ -252,10 +255,108 @@ static void test_async(void **state)
     server_stop(&server);
 }
 
+/* ---- How they come back ------------------------------------------------- */
+
+enum { CROWD = 32, COMINGS_MAX = 4096, SETTLE_MS = 200, NEAR_MS = 25 };
+
+/* A door that is slammed in everybody's face. */
+struct door {
+    int fd, n;
+    int64_t opened_ms;
+    int64_t at_ms[COMINGS_MAX]; /* who came, since it was opened */
+};
+
+static void door_on_coming(evutil_socket_t fd, short what, void *arg)
+{
+    struct door *d = arg;
+    int guest = accept(fd, NULL, NULL);
+
+    (void)what;
+    if (guest < 0)
+        return;
+    close(guest);
+    if (d->n < COMINGS_MAX)
+        d->at_ms[d->n++] = clock_mono_ms() - d->opened_ms;
+}
+
+static void state_ignore(int connected, const struct stint_err *why, void *arg)
+{
+    (void)connected, (void)why, (void)arg;
+}
+
+/* The most that came within NEAR_MS, but for the first time. */
+static int door_crush(const struct door *d)
+{
+    int most = 0;
+
+    for (int i = 0; i < d->n; i++) {
+        int n = 0;
+        while (i + n < d->n && d->at_ms[i + n] < d->at_ms[i] + NEAR_MS)
+            n++;
+        if (d->at_ms[i] >= SETTLE_MS && n > most)
+            most = n;
+    }
+    return most;
+}
+
+/* A crowd at a door, for a second and a half. */
+static int crowd_crush(void)
+{
+    static struct door door;
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    struct event_base *events = event_base_new();
+    struct store *crowd[CROWD];
+    struct stint_err err = {0};
+    struct conf conf;
+    socklen_t len = sizeof(at);
+    char url[64];
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    door = (struct door){.fd = socket(AF_INET, SOCK_STREAM, 0)};
+    assert_int_equal(bind(door.fd, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(listen(door.fd, CROWD), 0);
+    assert_int_equal(getsockname(door.fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%d", ntohs(at.sin_port));
+    assert_int_equal(conf_parse_url(&conf, url, &err), 0);
+    struct event *coming = event_new(events, door.fd, EV_READ | EV_PERSIST,
+                                     door_on_coming, &door);
+    event_add(coming, NULL);
+    door.opened_ms = clock_mono_ms();
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = store_async_open(&conf, events, 400, state_ignore, NULL,
+                                    &err);
+        assert_non_null(crowd[i]);
+    }
+    struct timeval tv = {1, 500000};
+    event_base_loopexit(events, &tv);
+    event_base_loop(events, 0);
+    for (int i = 0; i < CROWD; i++)
+        crowd[i]->ops->close(crowd[i]);
+    event_free(coming);
+    close(door.fd);
+    event_base_free(events);
+    assert_true(door.n > 2 * CROWD); /* they did come back */
+    return door_crush(&door);
+}
+
+/* Who lost Redis at the same moment does not come back at the same moment. A
+ * machine that stands still lets them come in a heap, but not three times. */
+static void test_crowd_comes_back_spread(void **state)
+{
+    int crush = CROWD;
+
+    (void)state;
+    for (int i = 0; i < 3 && crush > CROWD / 2; i++)
+        crush = crowd_crush();
+    if (crush > CROWD / 2)
+        fail_msg("%d of %d came within %d ms", crush, CROWD, NEAR_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sync), cmocka_unit_test(test_killed_outstanding),
-        cmocka_unit_test(test_password), cmocka_unit_test(test_async)};
+        cmocka_unit_test(test_password), cmocka_unit_test(test_async),
+        cmocka_unit_test(test_crowd_comes_back_spread)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

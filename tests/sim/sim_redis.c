@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls are carried out one after the other, each with the simulated time in
- * the place where the product says "Redis's own clock". What would block or
- * expire there by the real clock is done here: BZPOPMIN, and the life of
- * {stint}:leader. */
+/* Calls are carried out one after the other, at the simulated time: the memory
+ * server's clock shows it; a real server is told it in the place where the
+ * product says "Redis's own clock". What would block or expire there by the real
+ * clock is done here: BZPOPMIN, and the life of {stint}:leader. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command.h"
 #include "err.h"
 #include "sim.h"
 
@@ -231,6 +232,11 @@ void sim_redis_end(struct sim *s)
 
 /* ---- Rules --------------------------------------------------------------- */
 
+static uint64_t clock_looks(const struct sim *s)
+{
+    return s->server->m != NULL ? s->server->m->calls[COMMAND_TIME] : 0;
+}
+
 /* A call of the rules: FCALL stint_VERB 1 KEY protocol time arguments. */
 static redisReply *redis_rules(struct sim *s, const char *who, int argc,
                                const char **argv, const size_t *len)
@@ -241,7 +247,8 @@ static redisReply *redis_rules(struct sim *s, const char *who, int argc,
                               .argc = argc - 6, .argv = argv + 6};
     size_t lens[ARGS_MAX];
     int is_fleet = strcmp(c.verb, "fleet_heartbeat") == 0;
-    snprintf(time_text, sizeof(time_text), "%" PRId64, sim_redis_ms(s));
+    snprintf(time_text, sizeof(time_text), "%" PRId64,
+             s->server->m != NULL ? 0 : sim_redis_ms(s));
     memcpy(lens, len, (size_t)argc * sizeof(*lens));
     argv[5] = time_text;
     lens[5] = strlen(time_text);
@@ -252,8 +259,13 @@ static redisReply *redis_rules(struct sim *s, const char *who, int argc,
     }
     if (s->probes > 0 && dice_chance(&s->probe_dice, s->probes))
         sim_probe(s, &c, argc, argv, lens);
+    uint64_t looks = clock_looks(s);
     redisReply *reply = sim_server_call(s->server, argc, argv, lens);
     c.reply = reply;
+    /* Between two looks it may jump. */
+    if (clock_looks(s) - looks > 1)
+        sim_fail(s, "%s reads the clock %" PRIu64 " times", c.verb,
+                 clock_looks(s) - looks);
     if (reply->type == REDIS_REPLY_ERROR && s->server->m != NULL &&
         s->server->m->script.n_writes > 0)
         sim_fail(s, "%s was refused, but wrote: %s", c.verb, reply->str);

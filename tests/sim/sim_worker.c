@@ -12,6 +12,8 @@
 #include "sim.h"
 
 #define WAIT_DEADLINE_MS 40000 /* as in embed.c */
+#define WALL_STAYS_MS    7000
+#define WALL_JUMP_MS     3600000
 
 /* ---- Ticks -------------------------------------------------------------- */
 
@@ -123,9 +125,13 @@ static void worker_configure(struct sim_life *life)
     c->concurrency = (int)sim_between(s, 1, 4);
 }
 
+/* Hosts' clocks decide nothing: this one jumps by up to an hour, to and fro,
+ * every few seconds. */
 static int64_t worker_wall(void)
 {
-    return SIM_EPOCH_MS + sim_clock();
+    uint64_t dice = (uint64_t)(sim_clock() / WALL_STAYS_MS);
+    return SIM_EPOCH_MS + sim_clock() +
+           dice_between(&dice, -WALL_JUMP_MS, WALL_JUMP_MS);
 }
 
 static void worker_fill(struct sim_life *life, int incarnation)

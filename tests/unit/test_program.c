@@ -408,6 +408,29 @@ static void test_grandchildren(void **state)
     teardown(&f);
 }
 
+/* What a task has started hears SIGTERM, too, and may tidy up: it goes to the
+ * group. On a slow machine it comes before anybody listens; then once more. */
+static void test_group_is_asked_first(void **state)
+{
+    struct fixture f;
+    int told = 0;
+
+    (void)state;
+    for (int64_t timeout_ms = 300; timeout_ms < 5000 && !told;
+         timeout_ms *= 3) {
+        setup(&f);
+        run_sh(&f, "trap : TERM; "
+                   "sh -c 'trap \"echo tidied; exit\" TERM; "
+                   "while :; do sleep 0.02; done' & "
+                   "while kill -0 $! 2>/dev/null; do wait $!; done",
+               timeout_ms);
+        assert_int_equal(f.outcome, RUN_TIMEOUT);
+        told = strstr(f.output, "tidied") != NULL;
+        teardown(&f);
+    }
+    assert_true(told);
+}
+
 /* Not in the group, nor the session, without our variables, and its parent is
  * gone: it is the mark that tells. */
 static void test_daemon(void **state)
@@ -760,6 +783,7 @@ int main(void)
         cmocka_unit_test(test_flood_of_many),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_grandchildren),
+        cmocka_unit_test(test_group_is_asked_first),
         cmocka_unit_test(test_daemon),
         cmocka_unit_test(test_daemon_of_another),
         cmocka_unit_test(test_children_of_others),
