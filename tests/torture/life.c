@@ -255,7 +255,9 @@ bool task_read(struct task *t, const struct history_entry *entries, size_t n,
             h->maybe = n_open > 0;
         }
     }
-    qsort(t->holdings, t->n_holdings, sizeof(*t->holdings), holding_order);
+    if (t->n_holdings > 0)
+        qsort(t->holdings, t->n_holdings, sizeof(*t->holdings),
+              holding_order);
     return true;
 }
 
