@@ -109,6 +109,12 @@ static int redis_raise(struct nemesis *n, struct node *node, int rolled_back)
 {
     int was_down = 0;
     for (int tries = 0; tries < 3 && !n->is_over; tries++) {
+        /* Its disk may be full or failing just now, and who would end that
+         * waits here. */
+        if (tries > 0) {
+            atomic_store(&n->control->redis[node->n].enospc, 0);
+            atomic_store(&n->control->redis[node->n].fsync_eio, 0);
+        }
         if (node->pid == 0) {
             was_down = 1;
             if (node_start(node) < 0)
