@@ -417,7 +417,7 @@ static void bad_c14(struct builder *b)
 
 static void bad_c15(struct builder *b)
 {
-    add(b, 2950, WORKER_A, HISTORY_USAGE, OUTCOME_NONE, "", 0,
+    add(b, 3200, WORKER_A, HISTORY_USAGE, OUTCOME_NONE, "", 0,
         V(40, 2, 0, 8000));
 }
 
