@@ -150,7 +150,8 @@ static int look_disk_state(struct doctor *d, struct finding *f)
             if (strncmp(at, "ok", 2) != 0) {
                 finding_say(f, i == 0 ? FAULT : WARNING, i == 0
                             ? "free its disk; if it goes on refusing writes "
-                              "(MISCONF): CONFIG SET appendonly no, then yes"
+                              "(MISCONF): CONFIG SET appendonly no, then yes; "
+                              "nothing is kept until that rewrite has ended"
                             : "look for room on its disk and memory for a "
                               "fork, and at Redis's log",
                             "%s is %.*s", states[i], (int)strcspn(at, "\r\n"),
