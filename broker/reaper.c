@@ -23,6 +23,11 @@ enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4, DUTY_FIRE = 8,
 /* Nobody is there whom a broadcast could reach: try again so much later. */
 #define FIRE_AGAIN_MS 1000
 
+/* Steps of Redis's clock back over so many leases are mended. A smaller one is
+ * waited for: a lease from before it cannot be told from one renewed since. */
+#define STEP_LEASES 4
+#define REWIND_AGAIN_MS 200 /* after a failure */
+
 struct reaper_group {
     struct reaper_group *next;
     struct reaper *reaper;
@@ -35,6 +40,7 @@ struct reaper_group {
     int64_t fire_mono_ms; /* no DUTY_FIRE before */
     int64_t back_ms;      /* Redis's clock went back so far; 0: it did not */
     int64_t rewind_at, rewind_stay; /* where rewind goes on */
+    int64_t rewind_mono_ms; /* and not before */
     struct reaper_clock clock; /* if groups are apart */
     int missed;           /* a call failed, and none was answered since */
     int64_t hold_mono_ms; /* no DUTY_RECOVER before */
@@ -105,19 +111,23 @@ static struct reaper_clock *reaper_clock_find(struct reaper *r,
     return NULL; /* not looked after yet */
 }
 
-/* Leases and due times from before lie ahead now: whoever leads mends that. */
+/* Leases and due times from before lie ahead now: whoever leads mends that. For
+ * a while: a reaper that leads later finds it done. */
 static void reaper_went_back(struct reaper *r, const struct reaper_clock *c,
-                             int64_t by_ms)
+                             int64_t by_ms, int64_t now_ms)
 {
+    r->back_until_mono_ms = now_ms + STEP_LEASES * r->lease_ms;
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
         if (c != &r->clock_of_all && c != &g->clock)
             continue;
         g->back_ms += by_ms;
         g->rewind_at = 1;
         g->rewind_stay = 0;
+        g->rewind_mono_ms = now_ms;
     }
     if (!r->apart)
         r->fleet_back_ms += by_ms;
+    r->fleet_mono_ms = now_ms;
 }
 
 /* Redis's clock against ours: after a jump nobody's lease has ended until all
@@ -138,8 +148,8 @@ void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
         /* A reply that was long on its way looks like a jump back, too, but
          * tells no earlier time than the one before it. */
         int64_t back_ms = (c->redis_us - redis_us) / 1000;
-        if (back_ms > r->lease_ms / 2)
-            reaper_went_back(r, c, back_ms);
+        if (back_ms > STEP_LEASES * r->lease_ms)
+            reaper_went_back(r, c, back_ms, now_ms);
     }
     c->redis_us = redis_us;
     c->mono_ms = now_ms;
@@ -380,7 +390,7 @@ static void reaper_on_rewound(const struct redisReply *reply,
     g->look_mono_ms = now_ms;
     if (reply == NULL) {
         log_debug(g->reaper->log, "reaper: %s: %s", g->name, err->text);
-        g->look_mono_ms = now_ms + 200;
+        g->rewind_mono_ms = now_ms + REWIND_AGAIN_MS;
         return;
     }
     int64_t moved = reply_i64(reply, 1);
@@ -404,10 +414,30 @@ static void reaper_on_fleet_rewound(const struct redisReply *reply,
                                     const struct stint_err *err, void *arg)
 {
     struct reaper *r = arg;
-    (void)err; /* the next tick tries again */
+    (void)err; /* tried again */
     r->fleet_busy = 0;
+    r->fleet_mono_ms = r->clock() + REWIND_AGAIN_MS;
     if (reply != NULL)
         r->fleet_back_ms = 0;
+}
+
+/* Follows a step of Redis's clock back, as far as it is not done. */
+static void reaper_follow_back(struct reaper *r, int64_t now_ms)
+{
+    int is_late = now_ms > r->back_until_mono_ms;
+    if (is_late)
+        r->fleet_back_ms = 0;
+    if (r->fleet_back_ms > 0 && !r->fleet_busy && r->fleet_mono_ms <= now_ms) {
+        r->fleet_busy = 1;
+        reaper_rewind_send(r, NULL, r->fleet_back_ms, 0, 0,
+                           reaper_on_fleet_rewound, r);
+    }
+    for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
+        if (is_late && g->rewind_at == 1 && g->rewind_stay == 0)
+            g->back_ms = 0; /* not begun */
+        if (g->back_ms > 0 && !g->busy && g->rewind_mono_ms <= now_ms)
+            reaper_rewind(g);
+    }
 }
 
 /* The next duty that is due, if any. */
@@ -514,14 +544,8 @@ void reaper_look_all(struct reaper *r)
 int64_t reaper_tick(struct reaper *r, int64_t now_mono_ms)
 {
     int64_t next = now_mono_ms + r->period_ms;
-    if (r->fleet_back_ms > 0 && !r->fleet_busy) {
-        r->fleet_busy = 1;
-        reaper_rewind_send(r, NULL, r->fleet_back_ms, 0, 0,
-                           reaper_on_fleet_rewound, r);
-    }
+    reaper_follow_back(r, now_mono_ms);
     for (struct reaper_group *g = r->groups; g != NULL; g = g->next) {
-        if (!g->busy && g->back_ms > 0)
-            reaper_rewind(g);
         if (!g->busy && g->look_mono_ms <= now_mono_ms)
             reaper_ask(g, now_mono_ms);
         if (!g->busy && g->look_mono_ms < next)

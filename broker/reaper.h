@@ -34,6 +34,8 @@ struct reaper {
     int64_t hold_until_mono_ms;   /* Redis's clock jumped: no recover before */
     int64_t fleet_back_ms;        /* it went back so far: the fleet's leases
                                      are to be mended; 0: it did not */
+    int64_t fleet_mono_ms;        /* and not before */
+    int64_t back_until_mono_ms;   /* or not at all any more */
     int fleet_busy;               /* that is under way */
     int64_t (*clock)(void);       /* mono ms, for replies */
     void (*want_tick)(void *arg); /* after replies: tick soon; or NULL */
