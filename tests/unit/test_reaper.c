@@ -144,11 +144,59 @@ static void nobody_is_lost_right_after_a_jump(void **state)
     close_down(&s);
 }
 
+/* Sends what is due; the name of the last call, "" if there was none. */
+static const char *tick(struct setting *s)
+{
+    s->noting.name[0] = '\0';
+    (void)reaper_tick(&s->reaper, now_mono_ms);
+    return s->noting.name;
+}
+
+static void a_rewind_that_fails_is_not_hurried(void **state)
+{
+    (void)state;
+    struct setting s;
+    const struct stint_err err = {STINT_REDIS, "no"};
+    set_up(&s);
+    s.reaper.apart = 1; /* no call for the fleet beside it */
+    look(&s, EPOCH_MS, EPOCH_MS + LEASE_MS);
+    now_mono_ms += 100;
+    look(&s, EPOCH_MS - 3600000, EPOCH_MS + LEASE_MS);
+    assert_string_equal(tick(&s), "stint_rewind");
+    s.noting.fn(NULL, &err, s.noting.arg);
+    s.noting.fn = NULL;
+    for (int i = 0; i < 199; i++) {
+        now_mono_ms++;
+        assert_string_not_equal(tick(&s), "stint_rewind");
+        if (s.noting.fn != NULL) {
+            s.noting.fn(NULL, &err, s.noting.arg);
+            s.noting.fn = NULL;
+        }
+    }
+    now_mono_ms++;
+    assert_string_equal(tick(&s), "stint_rewind");
+    close_down(&s);
+}
+
+static void small_steps_are_waited_for(void **state)
+{
+    (void)state;
+    struct setting s;
+    set_up(&s);
+    look(&s, EPOCH_MS, EPOCH_MS + LEASE_MS);
+    now_mono_ms += 100;
+    look(&s, EPOCH_MS - 3 * LEASE_MS, EPOCH_MS + LEASE_MS);
+    assert_string_not_equal(tick(&s), "stint_rewind");
+    close_down(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recover_goes_by_the_time_that_was_seen),
         cmocka_unit_test(nobody_is_lost_right_after_a_jump),
+        cmocka_unit_test(a_rewind_that_fails_is_not_hurried),
+        cmocka_unit_test(small_steps_are_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
