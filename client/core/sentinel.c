@@ -109,8 +109,10 @@ int sentinel_ask(const struct conf *conf, unsigned *first, int64_t timeout_ms,
     for (int i = 0; i < conf->n_sentinels; i++) {
         struct stint_err one = {0};
         int64_t left = until - clock_mono_ms();
-        if (left <= 0)
+        if (left <= 0 && i > 0)
             break;
+        if (left < SENTINEL_ASK_MIN_MS) /* one is asked anyway: it says why */
+            left = SENTINEL_ASK_MIN_MS;
         if (sentinel_ask_one(conf, *first, left < SENTINEL_ASK_MS
                              ? left : SENTINEL_ASK_MS, to, &one) == 0)
             return 0;

@@ -35,6 +35,7 @@ void sentinel_ask_stop(struct sentinel_asking *a);
 /* ---- Of both forms --------------------------------------------------------- */
 
 #define SENTINEL_ASK_MS 1000 /* one of several: do not wait for long */
+#define SENTINEL_ASK_MIN_MS 100 /* the first one, however late it is */
 
 /* The k-th of them, going round. */
 void sentinel_choose(const struct conf *conf, unsigned k, struct conf *at);
