@@ -44,7 +44,7 @@ redis_wait
 R config set client-output-buffer-limit "normal 2097152 0 0" >/dev/null
 R config set slowlog-log-slower-than 300 slowlog-max-len 100000 >/dev/null
 padding=$(printf '%01000d' 0)
-queue 6000 w noop ",\"args\":[\"$padding\"],\"result_ttl\":1"
+queue 6000 w noop ",\"args\":[\"$padding\"]"
 exits "48: a list of all" 0 "$STINT" list --limit 0 --json
 equal "48: of all" 6000 "$(grep -c . "$tmp/out")"
 exits "48: fsck of all" 0 "$STINT" fsck
