@@ -6,7 +6,7 @@
 
 #define GAPS_SHOWN       EXAMPLES_MAX
 #define DESCRIPTORS_MORE 16 /* that a process may come to hold */
-#define DESCRIPTORS_BUSY 224 /* and while it runs 32 programs, 7 each */
+#define DESCRIPTORS_RUN  7  /* and of each program that it runs just then */
 #define RSS_MORE_KIB     (32 << 10)
 
 /* What fsck said of this task. */
@@ -68,8 +68,8 @@ void check_resources(const struct world *w, struct verdict *v,
         if (u->n < 2)
             continue; /* it was killed before it could leak */
         v->examined++;
-        if (u->last[0] > u->first[0] + (u->drained ? DESCRIPTORS_MORE
-                                                   : DESCRIPTORS_BUSY))
+        if (u->last[0] > u->first[0] + DESCRIPTORS_MORE +
+                             DESCRIPTORS_RUN * u->last[1])
             verdict_add(v, w, NULL,
                         "process %u: %" PRId64 " descriptors, at "
                         "first %" PRId64,

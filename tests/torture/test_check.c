@@ -417,8 +417,8 @@ static void bad_c14(struct builder *b)
 
 static void bad_c15(struct builder *b)
 {
-    add(b, 3200, WORKER_A, HISTORY_USAGE, OUTCOME_NONE, "", 0,
-        V(40, 2, 0, 8000));
+    add(b, 2950, WORKER_A, HISTORY_USAGE, OUTCOME_NONE, "", 0,
+        V(60, 2, 0, 8000));
 }
 
 static void bad_c15_zombies(struct builder *b)
