@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "embed.h"
 #include "err.h"
+#include "info.h"
 
 #define WAIT_DEADLINE_MS 40000 /* BZPOPMIN's 30 s and a margin */
 
@@ -91,19 +92,19 @@ static void loop_on_info(const struct redisReply *reply,
                          const struct stint_err *err, void *arg)
 {
     stint_worker *sw = arg;
-    const char *policy = NULL;
+    char policy[32];
     (void)err;
     if (reply == NULL || reply->type != REDIS_REPLY_STRING || sw->has_warned)
         return;
-    policy = strstr(reply->str, "\nmaxmemory_policy:");
-    policy = policy != NULL ? strchr(policy, ':') + 1 : NULL;
-    if (policy != NULL && strncmp(policy, "noeviction", 10) != 0) {
+    if (info_text(reply->str, "maxmemory_policy", policy, sizeof(policy)) &&
+        strcmp(policy, "noeviction") != 0) {
         log_warn(&sw->log, "Redis will throw tasks away when its memory is "
-                 "full: maxmemory-policy is %.*s, and must be noeviction",
-                 (int)strcspn(policy, "\r\n"), policy);
+                 "full: maxmemory-policy is %s, and must be noeviction",
+                 policy);
         sw->has_warned = 1;
     }
-    if (strstr(reply->str, "\naof_enabled:0") != NULL) {
+    if (info_find(reply->str, "aof_enabled") != NULL &&
+        info_count(reply->str, "aof_enabled") == 0) {
         log_warn(&sw->log, "Redis keeps no append-only file (appendonly no): "
                  "what it is told is lost when it stops");
         sw->has_warned = 1;

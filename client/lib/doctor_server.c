@@ -97,7 +97,9 @@ static int look_role(struct doctor *d, struct finding *f)
 static int look_policy(struct doctor *d, struct finding *f)
 {
     char value[SETTING_CAP];
-    int rc = doctor_setting(d, f, "maxmemory-policy", value);
+    int rc = info_text(d->info, "maxmemory_policy", value, sizeof(value));
+    if (rc == 0) /* more users may INFO than CONFIG GET */
+        rc = doctor_setting(d, f, "maxmemory-policy", value);
     if (rc <= 0)
         return rc;
     if (strcmp(value, "noeviction") == 0)
