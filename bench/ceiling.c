@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "ceiling.h"
 #include "err.h"
-#include "bounds.h"
 #include "script.h"
 #include "task.h"
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "part.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */

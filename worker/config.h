@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
-#include "executor.h"
 #include "bounds.h"
+#include "executor.h"
 
 struct json_t;
 

@@ -20,11 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "clock.h"
 #include "conf.h"
 #include "err.h"
-#include "bounds.h"
 #include "log.h"
 #include "part.h"
 #include "script.h"

@@ -8,10 +8,10 @@
 
 #include <stdint.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "config.h"
 #include "executor.h"
-#include "bounds.h"
 #include "log.h"
 #include "reaper.h"
 #include "script.h"

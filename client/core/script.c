@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "lua_scripts.h"
 
 #define KEY_CAP (2 * STINT_NAME_LEN + 16)

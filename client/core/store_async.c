@@ -17,9 +17,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "bounds.h"
 #include "clock.h"
 #include "err.h"
-#include "bounds.h"
 #include "net_name.h"
 #include "net_tls.h"
 #include "reply_arena.h"

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "clock.h"
 #include "cron.h"
 #include "err.h"
-#include "bounds.h"
 #include "task_fields.h"
 #include "time_text.h"
 

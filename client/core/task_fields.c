@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "cron.h"
 #include "err.h"
-#include "bounds.h"
 #include "task.h"
 #include "time_text.h"
 #include "zone.h"

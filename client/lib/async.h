@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
-#include "client.h"
 #include "bounds.h"
+#include "client.h"
 #include "store_net.h"
 
 struct event;

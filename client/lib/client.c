@@ -13,9 +13,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "bounds.h"
 #include "clock.h"
 #include "err.h"
-#include "bounds.h"
 #include "part.h"
 #include "parts.h"
 #include "spool.h"

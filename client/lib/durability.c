@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "ask.h"
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 
 /* One setting that a promise needs. -1: err. */
 static int setting_get(struct stint *s, const char *name,

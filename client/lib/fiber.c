@@ -13,8 +13,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "client.h"
 #include "err.h"
-#include "bounds.h"
 #include "missing.h"
 #include "part.h"
 #include "parts.h"

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "clock.h"
 #include "err.h"
-#include "bounds.h"
 #include "parents.h"
 #include "part.h"
 #include "parts.h"

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "client.h"
 #include "err.h"
-#include "bounds.h"
 #include "lua_scripts.h"
 #include "part.h"
 #include "parts.h"

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "part.h"
 #include "parts.h"
 #include "status.h"

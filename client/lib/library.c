@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "client.h"
 #include "err.h"
-#include "bounds.h"
 #include "lua_scripts.h"
 #include "memory_link.h"
 #include "slots.h"

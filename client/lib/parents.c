@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "err.h"
-#include "bounds.h"
 #include "parts.h"
 
 #define REF_LEN     (STINT_NAME_LEN + STINT_ID_LEN + 2)

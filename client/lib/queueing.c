@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "client.h"
 #include "clock.h"
 #include "durability.h"
 #include "err.h"
 #include "flight.h"
-#include "bounds.h"
 #include "parents.h"
 #include "part.h"
 #include "parts.h"

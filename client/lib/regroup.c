@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "part.h"
 #include "parts.h"
 #include "task.h"

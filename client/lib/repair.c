@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "err.h"
 #include "fsck.h"
-#include "bounds.h"
 #include "parents.h"
 #include "part.h"
 #include "parts.h"

@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "clock.h"
 #include "err.h"
-#include "bounds.h"
 
 #define PATIENCE_MS   1000 /* for Redis, where there is a spool */
 #define REST_MS       1000 /* without asking Redis that was away */

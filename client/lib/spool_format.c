@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "crc32c.h"
 #include "err.h"
-#include "bounds.h"
 
 static const char start_word[8] = {'s', 't', 'i', 'n', 't', 's', 'p', 'l'};
 static const char cursor_word[8] = {'s', 't', 'i', 'n', 't', 'c', 'u', 'r'};

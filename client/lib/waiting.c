@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "clock.h"
 #include "err.h"
-#include "bounds.h"
 #include "part.h"
 #include "parts.h"
 #include "status.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "sim.h"
 
 static struct sim_task *part_find(struct sim *s, const char *id)

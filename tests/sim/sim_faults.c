@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "sim.h"
 
 #define SETTLE_MS_MAX 400000 /* simulated, after the last fault */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
 #include "bounds.h"
+#include "err.h"
 #include "sim.h"
 
 #define WAIT_DEADLINE_MS 40000 /* as in embed.c */

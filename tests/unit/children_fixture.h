@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "executor.h"
-#include "bounds.h"
 #include "log.h"
 
 #define GRACE_MS 200

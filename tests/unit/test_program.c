@@ -19,11 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "children.h"
 #include "clock.h"
 #include "executor.h"
-#include "bounds.h"
 #include "orphan.h"
 
 #define TASK "{\"id\":\"t1\",\"args\":[\"a b\",7,{\"k\":[1,2]}],"              \

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "clock.h"
 #include "executor.h"
-#include "bounds.h"
 
 #define TASK "{\"args\":[1,\"two\"],\"vars\":{\"a\":true}}"
 

@@ -22,9 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "child.h"
-#include "bounds.h"
 
 /* The last bytes of many. */
 struct ring {

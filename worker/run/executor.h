@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
-#include "confine.h"
 #include "bounds.h"
+#include "confine.h"
 
 struct buf;
 struct children;

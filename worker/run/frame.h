@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stint/stint.h>
 
-#include "buf.h"
 #include "bounds.h"
+#include "buf.h"
 
 struct json_t;
 

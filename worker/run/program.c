@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "capture.h"
 #include "child.h"
@@ -28,7 +29,6 @@
 #include "ending.h"
 #include "err.h"
 #include "executor.h"
-#include "bounds.h"
 #include "template.h"
 #include "watch.h"
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <stint/stint.h>
 
-#include "executor.h"
 #include "bounds.h"
+#include "executor.h"
 
 /* Called on the handler's thread. */
 struct stint_run_ops {

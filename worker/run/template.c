@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "err.h"
 #include "executor.h"
-#include "bounds.h"
 #include "task.h"
 #include "time_text.h"
 

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "buf.h"
 #include "bounds.h"
+#include "buf.h"
 
 /* Bytes of the character that begins at s, 0: none does (RFC 3629). If it is
  * more than len, the bytes that are there are right. */

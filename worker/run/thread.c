@@ -21,13 +21,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "buf.h"
 #include "capture.h"
 #include "clock.h"
 #include "ending.h"
 #include "err.h"
 #include "executor.h"
-#include "bounds.h"
 #include "stint_run.h"
 
 /* What a handler has said so far. */
