@@ -119,6 +119,5 @@ int sentinel_ask(const struct conf *conf, unsigned *first, int64_t timeout_ms,
         err_set(&why, one.code, "%s", one.text);
         ++*first;
     }
-    err_set(&why, STINT_UNREACHABLE, "no time left to ask a sentinel");
     return err_set(err, why.code, "%s", why.text);
 }
