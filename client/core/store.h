@@ -84,7 +84,8 @@ struct store *store_sync_open(const struct conf *conf, int64_t timeout_ms,
 /* A store on a libevent base (store_async.c). Never blocks; connects and
  * reconnects with jittered back-off (50 ms to 5 s; at least 1 s after refused
  * credentials). on_state hears CONNECTED (1: ready after AUTH, SELECT and a
- * PING that was not LOADING or MASTERDOWN) and lost (0, with the reason).
+ * HELLO that did not tell of a replica; Redis may be LOADING still, which the
+ * first call hears) and lost (0, with the reason).
  * While not connected, call answers UNREACHABLE (from the loop, not inside).
  * An error reply READONLY, LOADING, MASTERDOWN or NOAUTH to any command is
  * handed over, then the connection is dropped and made anew.

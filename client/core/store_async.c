@@ -435,8 +435,8 @@ static void async_shake(struct store_async *s)
         async_drop(s, &why, -1);
     else if (step == TLS_DONE)
         async_hello(s);
-    else if (step == TLS_WRITE)
-        event_add(s->writable, NULL);
+    else if (step == TLS_WRITE && event_add(s->writable, NULL))
+        async_drop_text(s, STINT_UNREACHABLE, "cannot wait to write");
 }
 
 static void async_tls(struct store_async *s)
