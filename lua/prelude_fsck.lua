@@ -544,7 +544,7 @@ local function fsck_step(base, argv, now, now_us, w)
         if not tasks[i] then
             check_payload(f, id, name, key, states[i], r)
         elseif r.status == 'BROKEN' then
-            if name == ':task' or not w then
+            if name == ':task' then -- told once
                 fault(f, id .. ': its state record cannot be read', 'ASIDE')
                 lost_task(f, id, r, tasks[i], 'its state record cannot be '
                           .. 'read: ' .. states[i])
