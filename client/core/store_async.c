@@ -366,8 +366,8 @@ static int async_read_bytes(struct store_async *s)
     }
     async_drop_text(s, s->state == ASYNC_READY ? STINT_UNKNOWN
                     : STINT_UNREACHABLE, reply_limit_reason(limit,
-                    s->c->err == REDIS_ERR_IO || s->c->err == REDIS_ERR_EOF
-                    ? tls_reason(s->tls, s->c->errstr) : s->c->errstr));
+                    net_is_cut(s->c) ? tls_reason(s->tls, s->c->errstr)
+                                     : s->c->errstr));
     return -1;
 }
 
@@ -479,7 +479,7 @@ static void async_write(struct store_async *s)
     int rc = redisBufferWrite(s->c, &done);
     net_sigpipe_release(&hold);
     unsigned gen = s->gen;
-    if (rc != REDIS_OK && s->state == ASYNC_HELLO) {
+    if (rc != REDIS_OK && s->state == ASYNC_HELLO && net_is_cut(s->c)) {
         s->c->err = 0; /* why it was closed may be there to read */
         async_read(s);
     }

@@ -92,6 +92,11 @@ void net_tune(int fd, int is_tcp)
     option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
 }
 
+int net_is_cut(const struct redisContext *c)
+{
+    return c->err == REDIS_ERR_IO || c->err == REDIS_ERR_EOF;
+}
+
 size_t net_unsent(int fd)
 {
     int n = 0;

@@ -34,6 +34,10 @@ void call_lacks_memory(store_reply_fn fn, void *arg);
 
 /* CLOEXEC; for TCP also NODELAY, keepalive and USER_TIMEOUT. */
 void net_tune(int fd, int is_tcp);
+/* Has the other end, or the network, ended it? Not: memory or the protocol, after
+ * which hiredis's buffers may be gone. */
+struct redisContext;
+int net_is_cut(const struct redisContext *c);
 /* Bytes that the kernel has for the other end, which has not taken them yet. A
  * call is not late while these become less: the link is slow, not dead. */
 size_t net_unsent(int fd);

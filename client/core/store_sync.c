@@ -67,9 +67,7 @@ static const char *sync_reason(const struct store_sync *s, int saved_errno)
     if (s->c->err == 0 || (s->c->err == REDIS_ERR_IO &&
         (saved_errno == EAGAIN || saved_errno == EWOULDBLOCK)))
         return "no reply in time";
-    return s->c->err == REDIS_ERR_IO || s->c->err == REDIS_ERR_EOF
-               ? tls_reason(s->tls, s->c->errstr)
-               : s->c->errstr;
+    return net_is_cut(s->c) ? tls_reason(s->tls, s->c->errstr) : s->c->errstr;
 }
 
 static int fd_wait(int fd, short events, int64_t until)
@@ -222,6 +220,9 @@ static int sync_hello_step(struct store_sync *s, const struct conf *conf,
         return err_set(err, STINT_NOMEM, "out of memory");
     while (rc == REDIS_OK && !done)
         rc = redisBufferWrite(s->c, &done);
+    if (rc != REDIS_OK && !net_is_cut(s->c)) /* without memory: of no use */
+        return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "
+                       "%.60s", conf->shown, s->c->errstr);
     s->c->err = 0; /* why it was closed before we spoke may be there to read */
     if (sync_read(s, &reply, clock_mono_ms() + s->timeout_ms) < 0)
         return err_set(err, STINT_UNREACHABLE, "cannot reach Redis at %.100s: "
