@@ -265,13 +265,14 @@ const char *tls_reason(const struct tls *t, const char *otherwise)
     const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
     if (!t->is_heard && t->is_asked)
         return "it wants a certificate of ours (tls_cert, tls_key)";
+    if (!t->is_heard && SSL_is_init_finished(t->ssl) &&
+        SSL_get_certificate(t->ssl) != NULL &&
+        (text == NULL || text_has(text, "unexpected eof")))
+        return "it closed the connection: our TLS certificate was refused?";
     if (text != NULL &&
         (text_has(text, "wrong version number") ||
          text_has(text, "packet length") || text_has(text, "unexpected eof")))
         return "it does not speak TLS there, or closed the connection";
-    if (!t->is_heard && SSL_is_init_finished(t->ssl) &&
-        SSL_get_certificate(t->ssl) != NULL)
-        return "it closed the connection: our TLS certificate was refused?";
     return text != NULL ? text : otherwise;
 }
 
