@@ -28,7 +28,7 @@ for i = 7, #ARGV do
     known[ARGV[i]] = true
 end
 
-local w = writer(base)
+local w = writer(base, 'assign')
 local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
 local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
@@ -74,8 +74,12 @@ local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
+-- Of tasks without a record the list of events, which is mostly the same.
+local told_plain, fn_told, status_told
+
 -- r: its record; nil: it has none, and `text` is when it is due.
-local function take(id, r, text, part)
+local function take(id, r, text, part, fn)
+    local ids -- told with it
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
     if r then
         local fence = fence_text
@@ -91,10 +95,18 @@ local function take(id, r, text, part)
             r.start, r.stop = now, 0
         end
         text = encode(r)
-    elseif status == 'RUNNING' then
-        text = 'RUNNING' .. head .. text .. tail
+        ids = told(w, status, worker, fence, fn)
     else
-        text = 'ASSIGNED' .. head .. text .. ' 0 0'
+        text = status == 'RUNNING' and 'RUNNING' .. head .. text .. tail
+            or 'ASSIGNED' .. head .. text .. ' 0 0'
+        if fn ~= fn_told or status ~= status_told then
+            told_plain = told(w, status, worker, fence_text, fn)
+            fn_told, status_told = fn, status
+        end
+        ids = told_plain
+    end
+    if ids then
+        ids[#ids + 1] = id
     end
     state[#state + 1] = id
     state[#state + 1] = text
@@ -113,9 +125,10 @@ for _, id in ipairs(parts) do
     local r, task = look_up(base, id)
     put(w, 'ZREM', cast, id)
     if r and r.status == 'QUEUED' then
-        if known[function_of(task)] then
+        local fn = function_of(task)
+        if known[fn] then
             reply[#reply + 1] = id
-            reply[#reply + 1] = take(id, r, nil, true)
+            reply[#reply + 1] = take(id, r, nil, true, fn)
             reply[#reply + 1] = task
         else
             finish(w, id, r, 'SKIPPED', now)
@@ -127,12 +140,13 @@ if rests == '' and not is_plain and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
-local last_known, last_mark -- most tasks are of the function of the one before
+-- Most tasks are of the function of the one before.
+local last_known, last_fn, last_mark
 
 local function is_known(task)
     if not last_mark or find(task, last_mark, 1, true) ~= 1 then
         local fn = function_of(task)
-        last_known, last_mark = known[fn], fn .. ' '
+        last_known, last_fn, last_mark = known[fn], fn, fn .. ' '
     end
     return last_known
 end
@@ -152,11 +166,13 @@ local function hand_out(id, due, text, task)
     elseif r and r.expire and tonumber(r.expire) < now then
         leave(w, id, r, task)
         r.token, r.worker = '-', '-'
+        local verb = tell_as(w, 'expire')
         finish(w, id, r, 'EXPIRED', now)
+        tell_as(w, verb)
         more = true
     elseif is_known(task) then
         reply[#reply + 1] = id
-        reply[#reply + 1] = take(id, r, due)
+        reply[#reply + 1] = take(id, r, due, false, last_fn)
         reply[#reply + 1] = task
     else
         r = r or fresh(due)

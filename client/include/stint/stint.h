@@ -16,6 +16,7 @@
 
 #include <stint/base.h>
 #include <stint/client.h> /* queue tasks, look at them */
+#include <stint/events.h> /* what happened to them */
 #include <stint/async.h>  /* the same on an event loop */
 #include <stint/worker.h> /* run tasks */
 
