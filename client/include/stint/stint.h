@@ -19,5 +19,6 @@
 #include <stint/measures.h> /* how long they wait and run */
 #include <stint/async.h>  /* the same on an event loop */
 #include <stint/worker.h> /* run tasks */
+#include <stint/duties.h> /* keep the fleet's time without running tasks */
 
 #endif
