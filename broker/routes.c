@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "handle.h"
+#include "metrics.h"
 #include "target.h"
 
 static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
+    {"GET", "/readyz", ROLE_NONE, ROUTE_OPEN, health_ready},
+    {"GET", "/metrics", ROLE_READ, 0, metrics_get},
     {"GET", "/api/v1", ROLE_READ, 0, handle_root},
+    {"GET", "/api/v1/autoscale", ROLE_READ, 0, autoscale_get},
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 

@@ -239,8 +239,8 @@ static void data_compare(void)
 static int is_in_chance(int argc, const struct arg *argv)
 {
     static const char *const words[] = {"stint_why", "stint_list", "HGETALL",
-                                        "SSCAN", "KEYS",
-                                        "HSCAN", "ZSCAN"};
+                                        "SSCAN", "KEYS", "HSCAN", "ZSCAN",
+                                        "stint_measures"};
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (arg_is(&argv[0], words[i]) ||
             (argc > 1 && arg_is(&argv[1], words[i])))
