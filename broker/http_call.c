@@ -159,13 +159,29 @@ const char *call_line(struct call *c, size_t *len)
     return NULL;
 }
 
+const char *call_input(const struct call *c, const char *name)
+{
+    const char *value =
+        c->req != NULL
+            ? evhttp_find_header(evhttp_request_get_input_headers(c->req),
+                                 name) : NULL;
+    return value != NULL ? value : "";
+}
+
 const char *call_accept(const struct call *c)
 {
-    const char *text = c->req != NULL
-                           ? evhttp_find_header(
-                                 evhttp_request_get_input_headers(c->req),
-                                 "Accept") : NULL;
-    return text != NULL ? text : "";
+    return call_input(c, "Accept");
+}
+
+void call_wait(struct call *c)
+{
+    c->waits = 1;
+}
+
+const char *role_name(enum role role)
+{
+    static const char *const names[] = {"", "read", "queue", "admin"};
+    return names[role];
 }
 
 enum role call_role(const struct call *c)
@@ -190,9 +206,9 @@ const char *call_namespace(const struct call *c)
 
 bool call_hides(const struct call *c, const char *field)
 {
-    const struct broker_options *o = c->server->o;
-    for (size_t i = 0; i < o->n_hide; i++)
-        if (strcasecmp(o->hide[i], field) == 0)
+    const struct settings_words *hide = &c->server->settings.hide;
+    for (size_t i = 0; i < hide->n; i++)
+        if (strcasecmp(hide->at[i], field) == 0)
             return true;
     return false;
 }

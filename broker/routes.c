@@ -9,6 +9,9 @@
 
 static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
+    {"POST", "/login", ROLE_NONE, ROUTE_OPEN | ROUTE_BODY | ROUTE_INLINE,
+     handle_login},
+    {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},
     {"GET", "/api/v1", ROLE_READ, 0, handle_root},
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))

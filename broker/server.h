@@ -9,6 +9,7 @@
 #include <event2/http.h>
 #include <stint/stint.h>
 
+#include "access.h"
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
@@ -16,6 +17,8 @@
 struct server {
     const struct broker_options *o; /* borrowed */
     const char *name_space;
+    struct settings settings;
+    struct access access;
     struct event_base *base;
     struct evhttp *http;
     struct conns conns;
