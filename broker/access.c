@@ -61,7 +61,7 @@ int access_open(struct access *a, const struct settings *s,
     if (auth_load(&a->auth, s->users_path, s->tokens_path, err) < 0)
         return -1;
     if (s->certificate_path != NULL) {
-        a->tls = tls_new(s->certificate_path, s->key_path, err);
+        a->tls = https_new(s->certificate_path, s->key_path, err);
         if (a->tls == NULL)
             return -1;
     }
@@ -90,17 +90,17 @@ int access_listens(struct access *a, const char *host, int is_loopback,
 int access_reload(struct access *a, struct stint_err *err)
 {
     const struct settings *s = a->settings;
-    struct tls *tls = NULL;
+    struct https *tls = NULL;
     if (s->certificate_path != NULL) {
-        tls = tls_new(s->certificate_path, s->key_path, err);
+        tls = https_new(s->certificate_path, s->key_path, err);
         if (tls == NULL)
             return -1;
     }
     if (auth_load(&a->auth, s->users_path, s->tokens_path, err) < 0) {
-        tls_free(tls);
+        https_free(tls);
         return -1;
     }
-    tls_free(a->tls);
+    https_free(a->tls);
     a->tls = tls;
     sessions_follow(&a->sessions, &a->auth);
     return 0;
@@ -111,6 +111,6 @@ void access_close(struct access *a)
     verify_stop(a->verify);
     auth_close(&a->auth);
     sessions_close(&a->sessions);
-    tls_free(a->tls);
+    https_free(a->tls);
     free(a->rates);
 }

@@ -7,7 +7,7 @@
 #include "gate.h"
 #include "rate.h"
 #include "settings.h"
-#include "tls.h"
+#include "https.h"
 #include "verify.h"
 
 struct event_base;
@@ -19,7 +19,7 @@ struct access {
     struct gate gate;
     struct rate *rates;         /* owned, ACCESS_RATES of them */
     struct verify *verify;      /* NULL: there are no users */
-    struct tls *tls;            /* NULL: none is spoken */
+    struct https *tls;            /* NULL: none is spoken */
 };
 
 enum { RATE_REQUESTS, RATE_LOGINS, RATE_LOGINS_ALL, ACCESS_RATES };

@@ -61,34 +61,54 @@ static void call_on_complete(struct evhttp_request *req, void *arg)
     conn_end(arg);
 }
 
-/* evhttp frees the request once it is written. */
-void call_send(struct call *c)
+/* The headers that do not depend on the answer. */
+static struct evkeyvalq *call_headers(struct call *c)
 {
-    struct evhttp_request *req = c->req;
-    struct conn *conn = c->conn;
-    char text[32];
-    c->req = NULL;
-    if (req == NULL)
-        return; /* nobody is there to read it */
-    struct evkeyvalq *to = evhttp_request_get_output_headers(req);
+    struct evkeyvalq *to = evhttp_request_get_output_headers(c->req);
     answer_headers(to);
     if (evhttp_find_header(to, "Cache-Control") == NULL)
         evhttp_add_header(to, "Cache-Control", "no-store");
     if (c->type[0] != '\0')
         evhttp_add_header(to, "Content-Type", c->type);
+    return to;
+}
+
+void call_detach(struct call *c)
+{
+    evhttp_request_set_on_complete_cb(c->req, call_on_complete, c->conn);
+    conn_answered(c->conn);
+    c->conn = NULL;
+    c->req = NULL;
+}
+
+void call_stream(struct call *c, const char *type)
+{
+    snprintf(c->type, sizeof(c->type), "%s", type);
+    c->status = 200;
+    evhttp_add_header(call_headers(c), "X-Accel-Buffering", "no");
+    conn_stream(c->conn);
+    evhttp_send_reply_start(c->req, 200, answer_phrase(200));
+}
+
+/* evhttp frees the request once it is written. */
+void call_send(struct call *c)
+{
+    struct evhttp_request *req = c->req;
+    char text[32];
+    if (req == NULL)
+        return; /* nobody is there to read it */
+    struct evkeyvalq *to = call_headers(c);
     snprintf(text, sizeof(text), "%zu", evbuffer_get_length(c->answer));
     if (c->status != 304)
         evhttp_add_header(to, "Content-Length", text);
     /* Who sends the next one before he has this answer is told to stop. */
     size_t early =
-        evbuffer_get_length(bufferevent_get_input(conn->bev));
+        evbuffer_get_length(bufferevent_get_input(c->conn->bev));
     if (c->must_close || c->server->is_stopping || early > 0)
         evhttp_add_header(to, "Connection", "close");
     int has_body = evhttp_request_get_command(req) != EVHTTP_REQ_HEAD &&
                    c->status != 304 && c->status != 204;
-    evhttp_request_set_on_complete_cb(req, call_on_complete, conn);
-    conn_answered(conn);
-    c->conn = NULL;
+    call_detach(c);
     evhttp_send_reply(req, c->status, answer_phrase(c->status),
                       has_body ? c->answer : NULL);
 }

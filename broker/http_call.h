@@ -16,6 +16,7 @@ struct call {
     struct conn *conn;            /* NULL: the client has gone */
     struct evhttp_request *req;   /* NULL: the same, or answered */
     const struct route *route;    /* NULL: it is refused or an asset */
+    struct stream *stream;        /* ROUTE_STREAM, from stream_open on */
     stint_call *running;          /* NULL: no function of it runs */
     enum role role;
     char user[AUTH_NAME_LEN + 1];
@@ -42,6 +43,10 @@ const char *call_input(const struct call *c, const char *name);
 /* ROUTE_INLINE: the answer comes later, and then call_resume. */
 void call_wait(struct call *c);
 void call_resume(struct call *c); /* request.c */
+/* Begins an answer without an end: parts of it follow by evhttp. */
+void call_stream(struct call *c, const char *type);
+/* Its request is evhttp's now: it is being ended. */
+void call_detach(struct call *c);
 /* Hands the answer to evhttp. */
 void call_send(struct call *c);
 void call_free(struct call *c);

@@ -55,7 +55,7 @@ static struct bufferevent *server_on_accept(struct event_base *base, void *arg)
     struct server *s = arg;
     struct bufferevent *bev =
         s->access.tls != NULL
-            ? tls_accept(s->access.tls, base)
+            ? https_accept(s->access.tls, base)
             : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     struct conn *c = bev != NULL ? conn_new(&s->conns, bev) : NULL;
     if (c == NULL)

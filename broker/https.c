@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tls.h"
+#include "https.h"
 
 #include <stdio.h>
 
@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct tls {
+struct https {
     SSL_CTX *context;
 };
 
-static void *tls_fail(struct tls *t, struct stint_err *err, const char *path,
+static void *https_fail(struct https *t, struct stint_err *err, const char *path,
                       const char *why)
 {
     char text[120] = "";
@@ -28,15 +28,15 @@ static void *tls_fail(struct tls *t, struct stint_err *err, const char *path,
     }
     err->code = STINT_INVALID;
     snprintf(err->text, sizeof(err->text), "TLS: %.70s: %s", path, why);
-    tls_free(t);
+    https_free(t);
     return NULL;
 }
 
-struct tls *tls_new(const char *certificate_path, const char *key_path,
+struct https *https_new(const char *certificate_path, const char *key_path,
                     struct stint_err *err)
 {
     struct stat st;
-    struct tls *t = calloc(1, sizeof(*t));
+    struct https *t = calloc(1, sizeof(*t));
     if (t != NULL)
         t->context = SSL_CTX_new(TLS_server_method());
     if (t == NULL || t->context == NULL) {
@@ -46,25 +46,25 @@ struct tls *tls_new(const char *certificate_path, const char *key_path,
         return NULL;
     }
     if (stat(key_path, &st) < 0)
-        return tls_fail(t, err, key_path, strerror(errno));
+        return https_fail(t, err, key_path, strerror(errno));
     if ((st.st_mode & 0007) != 0)
-        return tls_fail(t, err, key_path, "others may read or change it: "
+        return https_fail(t, err, key_path, "others may read or change it: "
                         "chmod 600");
     SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION);
     SSL_CTX_set_options(t->context, SSL_OP_NO_RENEGOTIATION |
                                         SSL_OP_NO_COMPRESSION |
                                         SSL_OP_CIPHER_SERVER_PREFERENCE);
     if (SSL_CTX_use_certificate_chain_file(t->context, certificate_path) != 1)
-        return tls_fail(t, err, certificate_path, NULL);
+        return https_fail(t, err, certificate_path, NULL);
     if (SSL_CTX_use_PrivateKey_file(t->context, key_path, SSL_FILETYPE_PEM) !=
         1)
-        return tls_fail(t, err, key_path, NULL);
+        return https_fail(t, err, key_path, NULL);
     if (SSL_CTX_check_private_key(t->context) != 1)
-        return tls_fail(t, err, key_path, "the key is of another certificate");
+        return https_fail(t, err, key_path, "the key is of another certificate");
     return t;
 }
 
-struct bufferevent *tls_accept(struct tls *t, struct event_base *base)
+struct bufferevent *https_accept(struct https *t, struct event_base *base)
 {
     SSL *ssl = SSL_new(t->context);
     if (ssl == NULL)
@@ -78,7 +78,7 @@ struct bufferevent *tls_accept(struct tls *t, struct event_base *base)
     return bev;
 }
 
-void tls_free(struct tls *t)
+void https_free(struct https *t)
 {
     if (t != NULL)
         SSL_CTX_free(t->context);
@@ -87,7 +87,7 @@ void tls_free(struct tls *t)
 
 #else
 
-struct tls *tls_new(const char *certificate_path, const char *key_path,
+struct https *https_new(const char *certificate_path, const char *key_path,
                     struct stint_err *err)
 {
     (void)certificate_path, (void)key_path;
@@ -97,13 +97,13 @@ struct tls *tls_new(const char *certificate_path, const char *key_path,
     return NULL;
 }
 
-struct bufferevent *tls_accept(struct tls *t, struct event_base *base)
+struct bufferevent *https_accept(struct https *t, struct event_base *base)
 {
     (void)t, (void)base;
     return NULL;
 }
 
-void tls_free(struct tls *t)
+void https_free(struct https *t)
 {
     (void)t;
 }
