@@ -51,9 +51,10 @@ void admit_gate(struct call *c, int is_open)
         return;
     if (answer.status == 401)
         call_header(c, "WWW-Authenticate", "Bearer realm=\"stint\"");
-    server_log(c->server, STINT_LOG_INFO, "%d for %s: %s %.100s: %s",
-               answer.status, admit_address(c), r.method,
-               evhttp_request_get_uri(c->req), answer.detail);
+    if (rate_take(&a->rates[RATE_LOGS], "", r.now_mono_ms))
+        server_log(c->server, STINT_LOG_INFO, "%d for %s: %s %.100s: %s",
+                   answer.status, admit_address(c), r.method,
+                   evhttp_request_get_uri(c->req), answer.detail);
     call_problem(c, answer.status, answer_word(answer.status), answer.detail,
                  NULL);
 }
