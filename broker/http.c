@@ -216,6 +216,7 @@ static void server_on_signal(evutil_socket_t number, short what, void *arg)
     if (number == SIGHUP || s->is_stopping)
         return;
     server_log(s, STINT_LOG_INFO, "stopping");
+    streams_end(&s->streams);
     stint_duties_resign(s->duties, server_on_resigned, s);
     s->is_stopping = 1;
     s->stop_mono_ms = conns_now_ms() + HTTP_STOP_MS;
@@ -235,7 +236,8 @@ static int server_is_writing(const struct server *s)
 static void server_on_tick(int64_t now_ms, void *arg)
 {
     struct server *s = arg;
-    if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX)
+    streams_tick(&s->streams, now_ms);
+    if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX + HTTP_CONNS_SPARE)
         for (size_t i = 0; i < s->n_listeners; i++)
             evconnlistener_enable(s->listeners[i]);
     if (s->is_stopping && (now_ms > s->stop_mono_ms ||
@@ -261,7 +263,8 @@ static int server_signals(struct server *s, struct stint_err *err)
 static int server_http(struct server *s, struct stint_err *err)
 {
     s->http = evhttp_new(s->base);
-    if (s->http == NULL || conns_init(&s->conns, s->base) < 0)
+    if (s->http == NULL || conns_init(&s->conns, s->base) < 0 ||
+        streams_init(&s->streams, s->base) < 0)
         return fail(err, STINT_NOMEM, "out of memory");
     s->conns.body_max = server_body_max;
     s->conns.on_gone = server_on_gone;
@@ -297,6 +300,7 @@ static int server_open(struct server *s, struct stint_err *err)
     duties.name_space = s->o->name_space;
     duties.log = s->o->log;
     duties.log_arg = s->o->log_arg;
+    s->streams.async = s->async;
     if (s->async != NULL)
         s->duties = stint_duties_start(&duties, s->base, err);
     if (s->duties == NULL)
@@ -307,7 +311,9 @@ static int server_open(struct server *s, struct stint_err *err)
 /* Calls end first: their answers still have somewhere to go. */
 static void server_close(struct server *s)
 {
+    streams_end(&s->streams);
     stint_async_close(s->async);
+    streams_close(&s->streams);
     stint_duties_stop(s->duties);
     access_close(&s->access); /* answers logins that wait */
     if (s->http != NULL)

@@ -13,6 +13,7 @@
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
+#include "stream.h"
 
 struct server {
     const struct broker_options *o; /* borrowed */
@@ -23,6 +24,7 @@ struct server {
     struct evhttp *http;
     struct conns conns;
     stint_async *async;
+    struct streams streams;
     stint_duties *duties;
     int has_resigned;        /* 1: another does them, or will */
     struct call *calls;      /* a list */

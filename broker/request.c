@@ -56,6 +56,10 @@ void call_resume(struct call *c)
 static void request_run(struct call *c)
 {
     struct stint_err err = {0};
+    if (c->route->flags & ROUTE_STREAM) {
+        stream_open(&c->server->streams, c);
+        return;
+    }
     if (c->route->flags & ROUTE_INLINE) {
         int rc = c->route->run(NULL, c, &err);
         if (!c->waits)
@@ -80,7 +84,9 @@ void server_on_gone(struct call *c, void *arg)
     c->req = NULL;
     if (req != NULL && evhttp_request_get_connection(req) == NULL)
         evhttp_request_free(req);
-    if (c->running != NULL && c->route->flags & ROUTE_LONG)
+    if (c->stream != NULL)
+        stream_gone(&c->server->streams, c);
+    else if (c->running != NULL && c->route->flags & ROUTE_LONG)
         stint_async_cancel(c->running);
 }
 

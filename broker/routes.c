@@ -9,6 +9,7 @@
 
 static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
+    {"GET", "/api/v1/events/stream", ROLE_READ, ROUTE_STREAM, NULL},
     {"POST", "/login", ROLE_NONE, ROUTE_OPEN | ROUTE_BODY | ROUTE_INLINE,
      handle_login},
     {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},

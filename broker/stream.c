@@ -18,6 +18,7 @@ struct stream {
     struct topic *topic;
     struct call *call;
     int64_t made_mono_ms, beat_mono_ms;
+    int is_dropped;         /* it is told so, and goes soon */
 };
 
 /* A place in the events of a group, and who follows from there. */
@@ -295,7 +296,10 @@ static int stream_look(struct streams *all, struct stream *st, int64_t now_ms)
 {
     struct conn *conn = st->call->conn;
     size_t unread = evbuffer_get_length(bufferevent_get_output(conn->bev));
+    if (st->is_dropped)
+        return 0;
     if (unread > HTTP_STREAM_BYTES_MAX) {
+        st->is_dropped = 1;
         conn_drop(conn);
         return 1;
     }

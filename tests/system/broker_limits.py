@@ -147,7 +147,7 @@ def crowd(url, pid):
     links, told = [], 0
     for _ in range(600):
         links.append(connect(url))
-    time.sleep(0.5)
+    time.sleep(3)
     for link in links:
         link.setblocking(False)
         try:
