@@ -12,6 +12,10 @@ static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
     {"GET", "/readyz", ROLE_NONE, ROUTE_OPEN, health_ready},
     {"GET", "/metrics", ROLE_READ, 0, metrics_get},
+    {"GET", "/api/v1/events/stream", ROLE_READ, ROUTE_STREAM, NULL},
+    {"POST", "/login", ROLE_NONE, ROUTE_OPEN | ROUTE_BODY | ROUTE_INLINE,
+     handle_login},
+    {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},
     {"GET", "/api/v1", ROLE_READ, 0, handle_root},
     {"GET", "/api/v1/autoscale", ROLE_READ, 0, autoscale_get},
 };
