@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,8 +285,10 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
     if (w->clock() - g->sent_mono_ms > w->lease_ms / 2)
         reaper_was_away(&w->reaper, w->clock()); /* Redis stood still */
     g->leased_mono_ms = g->sent_mono_ms;
-    if (strcmp(reply_str(reply, 1, &len), "NEW") == 0 && !reconciled &&
-        w->n_held > 0)
+    int is_new = strcmp(reply_str(reply, 1, &len), "NEW") == 0;
+    w->leases_lost += is_new && g->was_leased;
+    g->was_leased = 1;
+    if (is_new && !reconciled && w->n_held > 0)
         g->reconcile = 1; /* what we hold may have been given to others */
     else
         g->has_lease = 1;
@@ -399,29 +400,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
 
 void exchange_fleet(struct worker *w, int leave)
 {
-    json_t *groups = json_array(), *functions = json_array();
-    char lease[64];
-    for (int i = 0; i < w->config->n_groups; i++)
-        json_array_append_new(groups, json_string(w->config->groups[i]));
-    for (int i = 0; i < w->config->n_types; i++)
-        json_array_append_new(functions,
-                              json_string(w->config->types[i].name));
-    json_t *o = json_pack(
-        "{s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:s, s:I, s:I, s:I}", "name",
-        w->shown, "host", w->host, "pid", (json_int_t)w->pid, "groups", groups,
-        "functions", functions, "status", worker_status(w), "concurrency",
-        w->config->concurrency, "running", w->held[HELD_RUNNING].n, "version",
-        stint_version(), "started_ms", (json_int_t)w->started_wall_ms,
-        "lease_ms", (json_int_t)w->lease_ms, "heartbeat_ms",
-        (json_int_t)w->heartbeat_ms);
-    if (w->redis_off_us != 0)
-        json_object_set_new(
-            o, "skew_ms",
-            json_integer(w->wall() - exchange_redis_ms(w)));
-    if (w->load != NULL && w->load() >= 0)
-        json_object_set_new(o, "load", json_real(w->load()));
-    char *text = json_write(o, JSON_COMPACT);
-    check(text != NULL);
+    char lease[64], *text = record_write(w);
     struct args a;
     args_init(&a);
     args_add_str(&a, w->name);
@@ -437,7 +416,6 @@ void exchange_fleet(struct worker *w, int leave)
                 w);
     args_close(&a);
     free(text);
-    json_decref(o);
 }
 
 /* ---- drain: is anything left? -------------------------------------------- */

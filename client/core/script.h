@@ -34,10 +34,18 @@ enum script_id {
 typedef void (*script_done_fn)(const struct redisReply *reply,
                                const struct stint_err *err, void *arg);
 
+/* Calls of rules, and the time from each to its answer; one that never came
+ * counts, too. */
+struct script_meter {
+    int64_t (*clock_us)(void);
+    int64_t calls, us;
+};
+
 struct script_caller {
     struct store *store; /* borrowed */
     int no_functions;    /* 1: EVALSHA */
     char base[STINT_NAME_LEN + 8];   /* namespace, for keys of the fleet */
+    struct script_meter *meter; /* borrowed; NULL: they are not counted */
 };
 
 void script_caller_init(struct script_caller *c, struct store *store,
