@@ -47,16 +47,26 @@ bool api_refuse(struct call *c, const char *name, const char *format, ...)
     int api_##name(stint *s, struct call *c, struct stint_err *err)
 
 /* api_service.c */
-API_HANDLER(about);
-API_HANDLER(openapi);
 API_HANDLER(overview);
 API_HANDLER(doctor);
 API_HANDLER(fsck);
 API_HANDLER(quarantine);
+API_HANDLER(openapi);
 /* api_groups.c */
 API_HANDLER(groups);
 API_HANDLER(group);
+API_HANDLER(group_pause);
+API_HANDLER(group_resume);
+API_HANDLER(group_events);
 API_HANDLER(group_parts);
+/* api_history.c */
+API_HANDLER(group_history);
+API_HANDLER(group_functions);
+/* api_list.c */
+API_HANDLER(list);
+/* api_actions.c */
+API_HANDLER(actions);
+API_HANDLER(group_purge);
 /* api_tasks.c */
 API_HANDLER(task);
 API_HANDLER(task_delete);
@@ -67,6 +77,10 @@ API_HANDLER(task_stop);
 API_HANDLER(task_requeue);
 API_HANDLER(task_enable);
 API_HANDLER(task_disable);
+API_HANDLER(task_priority);
+API_HANDLER(task_run_now);
+/* api_timeline.c */
+API_HANDLER(task_timeline);
 /* api_queue.c */
 API_HANDLER(queue);
 API_HANDLER(queue_lines);
@@ -78,5 +92,7 @@ API_HANDLER(workers_terminate);
 API_HANDLER(workers_kill);
 /* api_cron.c */
 API_HANDLER(cron_next);
+/* api_events.c */
+API_HANDLER(events);
 
 #endif

@@ -78,26 +78,24 @@ static int part_count(int part, int parts, const struct stint_stats *t,
     return 1; /* that was it */
 }
 
-/* What the counts do not say: over how many parts it is spread, and how long it
- * would take to do what is due. */
-static int groups_complete(stint *s, json_t *groups, struct stint_err *err)
+/* What the counts do not say: over how many parts it is spread, and how fast it
+ * is. */
+static int groups_complete(stint *s, const char *group, json_t *groups,
+                           struct stint_err *err)
 {
     size_t i;
-    json_t *o;
+    json_t *o, *rates;
+    int rc = api_rates(s, group, &rates, err);
     json_array_foreach(groups, i, o) {
         const char *name = json_string_value(json_object_get(o, "group_name"));
         int parts = 1;
-        if (stint_parts(s, name, part_count, &parts, err))
-            return -1;
+        if (!rc && stint_parts(s, name, part_count, &parts, err))
+            rc = -1;
         api_put(o, "parts", api_number(parts));
-        int64_t due = json_integer_value(json_object_get(o, "due"));
-        double rate = due > 0 ? api_rate(s, name) : 0;
-        api_put(o, "time_to_clear_s",
-                due == 0    ? api_number(0)
-                : rate <= 0 ? json_null()
-                            : api_real((double)due / rate));
+        json_object_update_missing(o, json_object_get(rates, name));
     }
-    return 0;
+    json_decref(rates);
+    return rc;
 }
 
 int api_groups_look(stint *s, const char *group, struct api_groups *to,
@@ -105,7 +103,7 @@ int api_groups_look(stint *s, const char *group, struct api_groups *to,
 {
     *to = (struct api_groups){.groups = api_array(), .totals = api_totals()};
     if (stint_stats(s, group, stats_add, to, err) ||
-        groups_complete(s, to->groups, err)) {
+        groups_complete(s, group, to->groups, err)) {
         api_groups_free(to);
         return -1;
     }

@@ -17,7 +17,9 @@ void api_groups_free(struct api_groups *g);
 /* The totals of nothing. */
 json_t *api_totals(void);
 
-/* Tasks a group has ended a second, lately (api_history.c); < 0: not known. */
-double api_rate(stint *s, const char *group);
+/* How fast they are lately: an object, to be freed, of objects by the group's
+ * name (api_history.c). */
+int api_rates(stint *s, const char *group, json_t **by_name,
+              struct stint_err *err);
 
 #endif

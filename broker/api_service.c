@@ -2,12 +2,25 @@
 /* The whole at a glance, and how it is doing. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "api.h"
 #include "api_groups.h"
 #include "api_json.h"
+#include "assets.h"
 
 enum { FAULTS_TOLD_MAX = 1000 };
+
+/* ---- The document ---------------------------------------------------------- */
+
+int api_openapi(stint *s, struct call *c, struct stint_err *err)
+{
+    (void)s, (void)err;
+    const struct asset *a = &openapi[0];
+    if (api_takes(c, ""))
+        call_bytes(c, 200, a->type, (const char *)a->bytes, a->len);
+    return 0;
+}
 
 /* ---- Overview -------------------------------------------------------------- */
 
@@ -28,6 +41,13 @@ static int fleet_add(const struct stint_worker_status *w, void *arg)
     return 0;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int api_overview(stint *s, struct call *c, struct stint_err *err)
 {
     struct fleet f = {0};
@@ -42,7 +62,7 @@ int api_overview(stint *s, struct call *c, struct stint_err *err)
     api_put(workers, "dead", api_number(f.dead));
     api_put(workers, "running", api_number(f.running));
     api_put(workers, "concurrency", api_number(f.concurrency));
-    api_put(o, "now", api_time(api_now_ms()));
+    api_put(o, "now", api_time(now_ms()));
     api_put(o, "totals", json_incref(g.totals));
     api_put(o, "workers", workers);
     api_put(o, "groups", json_incref(g.groups));

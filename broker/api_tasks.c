@@ -172,3 +172,30 @@ int api_task_disable(stint *s, struct call *c, struct stint_err *err)
         return -1;
     return changed_answer(c, false);
 }
+
+int api_task_priority(stint *s, struct call *c, struct stint_err *err)
+{
+    int64_t priority;
+    if (!api_takes_body(c, "group_name", "priority") ||
+        !api_count_of(c, call_body(c), "priority", -100, 100, INT64_MIN,
+                      &priority))
+        return 0;
+    if (priority == INT64_MIN) {
+        api_refuse(c, "priority", "is required");
+        return 0;
+    }
+    if (stint_set_priority(s, call_query(c, "group_name"),
+                           call_segment(c, "id"), (int)priority, err))
+        return -1;
+    return changed_answer(c, false);
+}
+
+int api_task_run_now(stint *s, struct call *c, struct stint_err *err)
+{
+    if (!api_takes_body(c, "group_name", ""))
+        return 0;
+    if (stint_run_now(s, call_query(c, "group_name"), call_segment(c, "id"),
+                      err))
+        return -1;
+    return changed_answer(c, false);
+}
