@@ -160,6 +160,12 @@ static int server_listen(struct server *s, struct stint_err *err)
 
 /* ---- Stopping ------------------------------------------------------------ */
 
+static void server_on_resigned(void *arg)
+{
+    struct server *s = arg;
+    s->has_resigned = 1;
+}
+
 static void server_on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct server *s = arg;
@@ -167,6 +173,7 @@ static void server_on_signal(evutil_socket_t number, short what, void *arg)
     if (number == SIGHUP || s->is_stopping)
         return;
     server_log(s, STINT_LOG_INFO, "stopping");
+    stint_duties_resign(s->duties, server_on_resigned, s);
     s->is_stopping = 1;
     s->stop_mono_ms = conns_now_ms() + HTTP_STOP_MS;
     for (size_t i = 0; i < s->n_listeners; i++)
@@ -189,7 +196,8 @@ static void server_on_tick(int64_t now_ms, void *arg)
         for (size_t i = 0; i < s->n_listeners; i++)
             evconnlistener_enable(s->listeners[i]);
     if (s->is_stopping && (now_ms > s->stop_mono_ms ||
-                           (s->n_calls == 0 && !server_is_writing(s))))
+                           (s->n_calls == 0 && s->has_resigned &&
+                            !server_is_writing(s))))
         event_base_loopbreak(s->base);
 }
 
@@ -239,7 +247,14 @@ static int server_open(struct server *s, struct stint_err *err)
     if (server_signals(s, err) < 0 || server_http(s, err) < 0)
         return -1;
     s->async = stint_async_open(&to, s->base, err);
-    if (s->async == NULL)
+    struct stint_duties_options duties = STINT_DUTIES_OPTIONS_INIT;
+    duties.url = s->o->url;
+    duties.name_space = s->o->name_space;
+    duties.log = s->o->log;
+    duties.log_arg = s->o->log_arg;
+    if (s->async != NULL)
+        s->duties = stint_duties_start(&duties, s->base, err);
+    if (s->duties == NULL)
         return -1;
     return server_listen(s, err);
 }
@@ -248,6 +263,7 @@ static int server_open(struct server *s, struct stint_err *err)
 static void server_close(struct server *s)
 {
     stint_async_close(s->async);
+    stint_duties_stop(s->duties);
     if (s->http != NULL)
         evhttp_free(s->http);
     conns_close(&s->conns);

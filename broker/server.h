@@ -20,6 +20,8 @@ struct server {
     struct evhttp *http;
     struct conns conns;
     stint_async *async;
+    stint_duties *duties;
+    int has_resigned;        /* 1: another does them, or will */
     struct call *calls;      /* a list */
     size_t n_calls, n_long;
     struct event *signals[3];

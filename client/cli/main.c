@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static const struct command commands[] = {
     COMMAND("terminate", terminate, "workers finish what runs and end"),
     COMMAND("kill", kill, "workers give back what runs and end"),
     COMMAND("stats", stats, "counts of each group"),
+    COMMAND("groups", groups, "all groups at a glance"),
     COMMAND("group", group, "the parts of a group"),
     COMMAND("cron", cron, "the next times of a cron expression"),
     COMMAND("fsck", fsck, "check all keys"),
@@ -155,6 +157,7 @@ int main(int argc, char **argv)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    setlocale(LC_CTYPE, "C.UTF-8"); /* for text.c; where there is none, "C" */
     setvbuf(stderr, NULL, _IOLBF, 0);
     int status = command_run(argc, argv);
     errno = 0;
