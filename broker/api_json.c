@@ -243,6 +243,23 @@ static void status_put_progress(json_t *o, const struct stint_status *t)
     api_put(o, "progress", p);
 }
 
+/* How it is to run: what a page of schedules wants. */
+static void status_put_rules(json_t *o, const struct stint_status *t)
+{
+    json_t *tags = json_loads(t->tags ? t->tags : "[]", 0, NULL);
+    api_put(o, "tags", json_is_array(tags) ? json_incref(tags) : api_array());
+    json_decref(tags);
+    api_put(o, "traceparent", api_text(t->traceparent));
+    api_put(o, "priority", api_number(t->priority));
+    api_put(o, "immediate", api_flag_value(t->immediate));
+    api_put(o, "disabled", api_flag_value(t->disabled));
+    api_put(o, "cronline", api_text(t->cronline));
+    api_put(o, "timezone", api_text(t->timezone));
+    api_put(o, "period", api_real(t->period_s));
+    api_put(o, "prevent_drift", api_flag_value(t->prevent_drift));
+    api_put(o, "repeats", api_number(t->repeats));
+}
+
 json_t *api_status(const struct call *c, const struct stint_status *t,
                    unsigned flags)
 {
@@ -261,6 +278,7 @@ json_t *api_status(const struct call *c, const struct stint_status *t,
     api_put(o, "times_failed", api_number(t->times_failed));
     api_put(o, "worker", api_text(t->worker));
     api_put(o, "reason", api_text(t->reason));
+    status_put_rules(o, t);
     status_put_progress(o, t);
     if (flags & STINT_WITH_OUTPUT) {
         api_put(o, "result", api_value(c, "result", t->result));

@@ -23,6 +23,17 @@ static int worker_add(const struct stint_worker_status *w, void *arg)
     api_put(o, "functions", api_text(w->functions));
     api_put(o, "load", w->load < 0 ? json_null() : api_real(w->load));
     api_put(o, "skew_ms", api_number(w->skew_ms));
+    api_put(o, "reconnects", api_number(w->reconnects));
+    api_put(o, "leases_lost", api_number(w->leases_lost));
+    api_put(o, "outbox", api_number(w->outbox));
+    api_put(o, "calls", api_number(w->calls));
+    api_put(o, "calls_us", api_number(w->calls_us));
+    api_put(o, "reaped", api_number(w->reaped));
+    api_put(o, "reaper_calls", api_number(w->reaper_calls));
+    api_put(o, "rss_kb", api_number(w->rss_kb));
+    json_t *runs = json_loads(w->runs ? w->runs : "[]", 0, NULL);
+    api_put(o, "runs", json_is_array(runs) ? json_incref(runs) : api_array());
+    json_decref(runs);
     api_add(arg, o);
     return json_array_size(arg) >= API_WORKERS_MAX;
 }
