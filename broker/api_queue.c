@@ -212,7 +212,7 @@ static int lines_queue(struct bulk *b, enum line_state state)
 }
 
 /* What waits, in one go. 0: all of it is queued, or one more line is settled;
- * 1: it has to go task by task; -1: b->why. *n: how many waited. */
+ * -1: b->why. *n: how many waited. */
 static int batch_try(struct bulk *b, size_t *n)
 {
     stint_task *tasks[BATCH_LINES];
@@ -232,13 +232,15 @@ static int batch_try(struct bulk *b, size_t *n)
         b->why = err;
         return -1;
     }
-    if (rc && (b->family || bad >= *n))
-        return 1; /* parents went first: `done` are not the first here */
+    if (rc && b->family)
+        done = 0; /* parents went first: which are queued the next try tells */
     for (size_t i = 0; i < (rc ? done : *n); i++)
         b->lines[of[i]].state = LINE_QUEUED;
-    if (rc && err.code == STINT_EXISTS) /* or it stands in the batch twice */
+    if (!rc || bad >= *n)
+        return 0;
+    if (err.code == STINT_EXISTS) /* or it stands in the batch twice */
         b->lines[of[bad]].state = LINE_TWICE;
-    else if (rc)
+    else
         line_refuse(b, &b->lines[of[bad]],
                     refusal_errors(&err, stint_task_id(tasks[bad])));
     return 0;
@@ -250,7 +252,7 @@ static int batch_queue(struct bulk *b)
     int rc = 0;
     for (int tries = 0; tries < BATCH_TRIES && n && !rc; tries++)
         rc = batch_try(b, &n);
-    if (rc >= 0)
+    if (!rc)
         rc = lines_queue(b, LINE_WAITS);
     return rc ? rc : lines_queue(b, LINE_TWICE);
 }

@@ -12,10 +12,12 @@ PYTHON=${PYTHON:-/usr/bin/python3}
 cat >"$tmp/worker.json" <<END
 {"groups": ["main", "side"],
  "tasks": {"echo": {"exec": ["echo", "{args.0}"]},
-           "value": {"exec": ["sh", "-c",
-             "printf '{\"password\":\"p\",\"n\":[1,{\"password\":2}]}' >&\$STINT_RESULT_FD"]},
+           "value": {"exec": ["sh", "$tmp/value.sh"]},
            "fail": {"exec": ["sh", "-c", "echo '<script>broken</script>' >&2; exit 3"]},
            "nap": {"exec": ["sleep", "{args.0}"]}}}
+END
+cat >"$tmp/value.sh" <<'END'
+echo '{"password":"p","n":[1,{"password":2}]}' >&$STINT_RESULT_FD
 END
 worker one
 worker two
