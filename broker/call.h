@@ -62,6 +62,7 @@ const char *call_line(struct call *c, size_t *len);
 /* The Accept header, "" when there is none. */
 const char *call_accept(const struct call *c);
 enum role call_role(const struct call *c);
+const char *role_name(enum role role); /* "read"; "" for none */
 const char *call_user(const struct call *c); /* "" : nobody */
 const char *call_csrf(const struct call *c); /* of the session; "": none */
 const char *call_namespace(const struct call *c);

@@ -10,6 +10,10 @@
 
 static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
+    {"POST", "/login", ROLE_NONE, ROUTE_OPEN | ROUTE_BODY | ROUTE_INLINE,
+     handle_login},
+    {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},
+
     {"GET", "/api/v1", ROLE_READ, 0, handle_root},
     {"GET", "/api/v1/openapi.json", ROLE_READ, 0, api_openapi},
     {"GET", "/api/v1/overview", ROLE_READ, 0, api_overview},
@@ -66,6 +70,7 @@ static const struct route routes[] = {
 
     {"GET", "/api/v1/cron/next", ROLE_READ, 0, api_cron_next},
     {"GET", "/api/v1/events", ROLE_READ, 0, api_events},
+    {"GET", "/api/v1/events/stream", ROLE_READ, ROUTE_STREAM, NULL},
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
