@@ -62,7 +62,7 @@ static int stats_add(const struct stint_stats *t, void *arg)
     api_put(o, "oldest_due_s", api_seconds(t->oldest_due_ms));
     api_put(o, "paused", api_flag_value(t->paused != 0));
     api_put(o, "paused_since", api_time(t->paused));
-    api_put(o, "events", api_known(t->events));
+    api_put(o, "events", api_number(t->events < 0 ? 0 : t->events));
     api_add(to->groups, o);
     to->n_known += t->queued || t->assigned || t->running || t->retained ||
                    t->workers || t->unknown || t->disabled || t->waiting ||

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every route of the interface for programs, with good and bad input. Called
 by test_rest.sh with the URL of a broker."""
+import http.client
 import json
 import sys
 import time
@@ -41,6 +42,8 @@ def about():
     a = c.get(API)
     same("version", c.doc["info"]["version"], a["version"])
     same("namespace", "stint", a["namespace"])
+    c.post(f"{API}/groups/main/events", {"keep": 5000})
+    same("events are kept", 5000, c.get(f"{API}/groups/main")["events"])
     until("two workers are there",
           lambda: c.get(f"{API}/overview")["workers"]["live"] == 2)
 
@@ -157,13 +160,12 @@ def wrong_methods():
 def names_not_known():
     """Every operation refuses a parameter it does not know, and each that
     takes a body, a field."""
-    free = ("/healthz", "/readyz", "/metrics", "/login", "/logout",
-            f"{API}/events/stream", f"{API}/tasks/bulk", API,
+    free = (f"{API}/events/stream", f"{API}/tasks/bulk", API,
             f"{API}/autoscale")
     for template, methods in c.doc["paths"].items():
         path = template.replace("{id}", "one").replace("{group}", "main")
         for method in methods:
-            if template in free:
+            if template in free or not path.startswith(API):
                 continue
             body = {} if method == "post" else None
             c.refused(method.upper(), f"{path}?bogus=1", body, "bogus")
@@ -309,7 +311,8 @@ def bulk():
     same("the same again", a.body, again.body)
     same("and no more", good, c.get(f"{API}/groups/bulk")["queued"])
     same("nothing", b"", c.post(f"{API}/tasks/bulk", "\n\n", type=LINES).body)
-    c.refused("POST", f"{API}/tasks/bulk?x=1", None, "x") if False else None
+    a = c.call("POST", f"{API}/tasks/bulk?x=1", text, 400, type=LINES)
+    check("x" in a["errors"], a.body)
     print(f"   5,000 lines took {took:.2f} s")
     return good
 
@@ -476,6 +479,8 @@ def events():
     same("complete", True, t["complete"])
     same("begins", "queue_task", t["events"][0]["verb"])
     check("broken" in t["events"][-1]["text"], t.body)
+    c.post(f"{API}/groups/side/events", {"keep": 100})
+    same("on", 100, c.get(f"{API}/groups/side")["events"])
     c.post(f"{API}/groups/side/events", {"keep": 0})
     same("off", 0, c.get(f"{API}/groups/side")["events"])
     queue(function="echo", id="quiet", args=["x"], group_name="side")
@@ -485,6 +490,44 @@ def events():
          (t["complete"], [e["verb"] for e in t["events"]]))
     for bad in (-1, 1000001, "x", None):
         c.refused("POST", f"{API}/groups/side/events", {"keep": bad}, "keep")
+
+
+def stream():
+    """Events as they come, and from where the last one left off."""
+    def follow(last=None, wanted=3):
+        link = http.client.HTTPConnection(c.host, c.port, timeout=15)
+        link.request("GET", f"{API}/events/stream?group_name=main",
+                     headers={"Last-Event-ID": last} if last else {})
+        r = link.getresponse()
+        same("status", 200, r.status)
+        same("type", "text/event-stream", r.headers["Content-Type"]
+             .split(";")[0])
+        id = f"live{wanted}"
+        queue(function="echo", id=id, args=[EVIL])
+        seen, entry = [], {}
+        while True:
+            line = r.readline().decode().rstrip("\n")
+            name, _, value = line.partition(": ")
+            if line and name:
+                entry[name] = value
+            elif not line and "data" in entry:
+                data = json.loads(entry["data"])
+                c.judge({"$ref": "#/components/schemas/Event"}, data, line)
+                same("its name", entry["event"], data["verb"])
+                seen.append((entry["id"], data))
+                if data["id"] == id and data["verb"] == "report":
+                    link.close()
+                    return seen
+                entry = {}
+    first = follow()
+    begin = next(x for x, e in first if e["verb"] == "queue_task")
+    check(begin.startswith("main/"), begin)
+    second = follow(begin, 4)
+    ids = [x for x, _ in first]
+    missed = ids[ids.index(begin) + 1:]
+    same("what was missed", missed,
+         [x for x, _ in second][:len(missed)])
+    c.seen.setdefault(("GET", f"{API}/events/stream"), set()).add(200)
 
 
 def cron():
@@ -538,8 +581,7 @@ def workers():
 def covered():
     """Every operation was seen done, and refused if it can be."""
     for template, methods in c.doc["paths"].items():
-        if not template.startswith(API) or template in (
-                f"{API}/events/stream", f"{API}/autoscale"):
+        if not template.startswith(API):
             continue
         for method in methods:
             seen = c.seen.get((method.upper(), template), set())
@@ -559,7 +601,7 @@ def main():
     for test in (pages, actions):
         test(good)
         print("ok", test.__name__)
-    for test in (groups, events, cron, service, workers):
+    for test in (groups, events, stream, cron, service, workers):
         test()
         print("ok", test.__name__)
     print("ok all: %d operations, %d kinds of answers" % covered(),
