@@ -4,7 +4,7 @@
 #define STINT_BROKER_API_EVENTS_H
 
 #include <jansson.h>
-#include <stint/events.h>
+#include <stint/stint.h>
 
 /* A new reference, never NULL. */
 json_t *api_event(const struct stint_event *e);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <stint/events.h>
+#include <stint/stint.h>
 
 #include "api.h"
 #include "api_json.h"
