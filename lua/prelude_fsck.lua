@@ -14,7 +14,7 @@ local KEYS_KNOWN = {
     {':levels', 'zset'}, {':workers', 'zset'}, {':resting', 'zset'},
     {':endings', 'zset'}, {':messages', 'zset'}, {':wake', 'zset'},
     {':ended', 'hash'}, {':large', 'string'}, {':written', 'string'},
-    {':parts', 'string'}, {':quarantine', 'hash'}}
+    {':parts', 'string'}, {':quarantine', 'hash'}, {':settings', 'hash'}}
 local KEYS_WALKED = 12
 -- Names that go on: NAME:REST. walk: it holds ids of tasks.
 local KEYS_NAMED = {

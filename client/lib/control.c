@@ -121,3 +121,24 @@ int stint_delete_task(stint *s, const char *group, const char *id,
     return task_change(s, SCRIPT_DELETE_TASK, group, id, NULL, NULL, " GONE",
                        word, err);
 }
+
+int stint_set_priority(stint *s, const char *group, const char *id,
+                       int priority, struct stint_err *err)
+{
+    char word[16], text[16];
+    if (priority < -100 || priority > 100)
+        return err_set(err, STINT_INVALID,
+                       "priority: must be a whole number from -100 to 100");
+    snprintf(text, sizeof(text), "%d", priority);
+    return task_change(s, SCRIPT_SET_PRIORITY, group, id, text, NULL, "", word,
+                       err);
+}
+
+int stint_run_now(stint *s, const char *group, const char *id,
+                  struct stint_err *err)
+{
+    char word[16];
+    return task_change(s, SCRIPT_RUN_NOW, group, id, NULL, NULL,
+                       " ASSIGNED RUNNING COMPLETED FAILED TIMEOUT", word,
+                       err);
+}

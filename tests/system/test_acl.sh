@@ -143,6 +143,7 @@ cat >"$tmp/may" <<'END'
 stint-deploy fleet_list
 stint-client queue_task fire deliver messages stop_task requeue_task enable_task
 stint-client disable_task delete_task task_status list stats why family
+stint-client set_priority run_now search
 stint-client fleet_heartbeat fleet_list set_parts
 stint-worker assign start progress report release heartbeat expire fire settle
 stint-worker recover rewind prune wake messages deliver fleet_heartbeat
@@ -155,6 +156,7 @@ stint-admin queue_task fire deliver messages stop_task requeue_task enable_task
 stint-admin disable_task delete_task task_status list stats why family
 stint-admin fleet_heartbeat fleet_list fleet_command set_parts fsck prune
 stint-admin fsck_keys repair repair_keys repair_parents quarantine wake
+stint-admin set_priority run_now search pause_group resume_group
 END
 sed -n 's/^stint-client/stint-durable/p' "$tmp/may" >>"$tmp/may"
 functions=$(as operator FUNCTION LIST | sed -n 's/^stint_//p' | sort)
