@@ -189,11 +189,11 @@ local function look_at(s, id, record, task, due, at)
     local run = outcome(id, record, status)
     seen_bytes = seen_bytes + #run
     if fits_texts(id, task, run) then
-        for _, v in ipairs({id, record or '', task,
-                            s[1] > ASSIGNED and due or '0', run,
-                            s[1] .. ',' .. s[2] .. ',' .. at .. ',' .. id}) do
-            reply[#reply + 1] = v
-        end
+        local n = #reply
+        reply[n + 1], reply[n + 2], reply[n + 3] = id, record or '', task
+        reply[n + 4] = s[1] > ASSIGNED and due or '0'
+        reply[n + 5] = run
+        reply[n + 6] = s.head .. at .. ',' .. id
     end
 end
 
@@ -290,7 +290,7 @@ local function walk_sorted(s, at, id)
     local n = look(s, ids, dues)
     left = left - n
     if n < #ids or not is_all then
-        return s[1] .. ',' .. s[2] .. ',' .. dues[n] .. ',' .. ids[n]
+        return s.head .. dues[n] .. ',' .. ids[n]
     end
 end
 
@@ -307,9 +307,9 @@ local function walk_set(s, at, id)
     local n = look(s, ids, {}, at)
     left = left - n
     if n < #ids then
-        return s[1] .. ',' .. s[2] .. ',' .. at .. ',' .. ids[n]
+        return s.head .. at .. ',' .. ids[n]
     elseif next_at ~= '0' then
-        return s[1] .. ',' .. s[2] .. ',' .. next_at .. ','
+        return s.head .. next_at .. ','
     end
 end
 
@@ -322,6 +322,7 @@ for i, s in ipairs(sources) do
     if s[1] == kind0 and s[2] == sub0 then
         at, id = at0, id0
     end
+    s.head = s[1] .. ',' .. s[2] .. ','
     local walk = (s[1] == RUNNING or s[1] == ASSIGNED) and walk_set
         or walk_sorted
     probes = probes - 1

@@ -15,8 +15,9 @@ bool filter_is_given(const struct stint_search_options *o);
 
 /* Their part of a command's usage. */
 #define FILTER_USAGE                                                           \
-    "  --status S,...    QUEUED, ASSIGNED, RUNNING, COMPLETED, FAILED,\n"      \
-    "                    TIMEOUT, STOPPED, EXPIRED (all)\n"                    \
+    "  --status QUEUED|ASSIGNED|RUNNING|COMPLETED|FAILED|TIMEOUT|STOPPED|"     \
+    "EXPIRED\n"                                                                \
+    "                    in this state; more with commas (all)\n"              \
     "  --group G         of this group (all)\n"                                \
     "  --function F      of this function\n"                                   \
     "  --id ID           of this id; or whose ids begin so\n"                  \

@@ -21,6 +21,8 @@ static const struct command commands[] = {
     COMMAND("enable-task", enable_task, "let disabled tasks run"),
     COMMAND("disable-task", disable_task, "hold tasks back"),
     COMMAND("delete-task", delete_task, "remove tasks"),
+    COMMAND("set-priority", set_priority, "put tasks ahead of others or behind"),
+    COMMAND("run-now", run_now, "make tasks due now"),
     COMMAND("worker", worker, "run a worker"),
     COMMAND("workers", workers, "show the workers"),
     COMMAND("disable", disable, "workers take nothing new"),

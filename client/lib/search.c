@@ -15,8 +15,8 @@
 #include "parts.h"
 #include "status.h"
 
-#define STEP      250  /* tasks that Redis looks at in a call: about 1 ms */
-#define STEP_IDS  1000 /* where ids alone say most */
+#define STEP      150 /* tasks that Redis looks at in a call: about 1 ms */
+#define STEP_IDS  500 /* where ids alone say most */
 #define SCAN      2000
 #define ID_MADE_LEN 26 /* by task_id_make; nobody types half of one by chance */
 

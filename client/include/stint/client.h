@@ -351,6 +351,43 @@ STINT_API STINT_CHECKED int stint_delete_task(stint *s, const char *group,
                                               const char *id,
                                               struct stint_err *err);
 
+/* Changing all tasks that fit a search, a bounded step at a time. */
+struct stint_act_options {
+    size_t size;
+    const char *action; /* stop requeue delete enable disable priority run-now */
+    const struct stint_search_options *filter; /* NULL: all tasks. Its limit and
+                           cursor are not looked at */
+    int priority;       /* for priority */
+    int reset;          /* for requeue: 1: times_run is 0 again */
+    int dry_run;        /* 1: only counts */
+    size_t limit;       /* changes so many at most; 0, and the most: 500 */
+    const char *cursor; /* where to go on; NULL: at the beginning */
+    /* Hears of each; why NULL: it is done, or would be. May be NULL. */
+    void (*on_task)(const char *group, const char *id,
+                    const struct stint_err *why, void *arg);
+    void *arg;
+};
+#define STINT_ACT_OPTIONS_INIT                                                 \
+    {sizeof(struct stint_act_options), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+struct stint_acted {
+    size_t size; /* STINT_ACTED_INIT sets it */
+    uint64_t matched, done, failed; /* done is 0 when dry_run */
+    uint64_t scanned; /* were looked at */
+};
+#define STINT_ACTED_INIT {sizeof(struct stint_acted), 0, 0, 0, 0}
+/* One step: looks at up to filter->scan tasks and changes those that fit and are
+ * in a state in which the action means something (stop: not ended; requeue:
+ * ended; delete: QUEUED or ended; the others: not ended; run-now: QUEUED and
+ * enabled), as the call for one task does; what is so already is left out.
+ * `acted` may be NULL, and *cursor is as that of stint_search: call again with
+ * it until it is NULL. Tasks that are changed or removed do not move what comes
+ * after them. failed: another was quicker, or the state forbids it. Errors:
+ * INVALID (an option, or states that the action has nothing to do with), or of
+ * the calls: a step may be repeated with the same cursor. */
+STINT_API STINT_CHECKED int
+stint_act(stint *s, const struct stint_act_options *o,
+          struct stint_acted *acted, char **cursor, struct stint_err *err);
+
 /* ---- Why, and graphs ---------------------------------------------------- */
 
 /* Why a task does not run (or what became of it), in a sentence. */
