@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* stint group: over how many parts a group is spread; pauses and empties it. */
+/* stint group: over how many parts a group is spread, and what it keeps; pauses
+ * and empties it. */
 #include "matching.h"
 
 const char cmd_group_usage[] =
     "usage: stint group GROUP [options]\n\n"
     "  --parts N         spread it over N parts, 1 to 256\n"
+    "  --events N        keep N entries of its events, about; 0: write none\n"
     "  --pause           hand out nothing more of it\n"
     "  --resume          hand out its tasks again\n"
     "  --purge           delete its tasks that are QUEUED, those that are due\n"
@@ -43,10 +45,10 @@ static int part_show(int part, int parts, const struct stint_stats *t,
     g->parts = parts;
     g->paused |= t->paused != 0;
     if (!g->json) {
-        table_add_count(&g->table, part);
-        table_add_count(&g->table, t->queued);
-        table_add_count(&g->table, t->running);
-        table_add_count(&g->table, t->retained);
+        table_add_count(&g->table, part, PAINT_NONE);
+        table_add_count(&g->table, t->queued, PAINT_NONE);
+        table_add_count(&g->table, t->running, PAINT_BUSY);
+        table_add_count(&g->table, t->retained, PAINT_NONE);
         return 0;
     }
     json_open(&g->j, NULL, '{');
@@ -59,15 +61,14 @@ static int part_show(int part, int parts, const struct stint_stats *t,
     return ferror(stdout);
 }
 
-static int parts_show(stint *s, const char *group, bool json,
+static int parts_show(stint *s, const char *group, bool json, bool colour,
                       struct stint_err *err)
 {
     static const char *const heads[] = {"PART", "QUEUED", "RUNNING",
                                         "RETAINED"};
     struct showing g = {.json = json};
-    g.table.columns = sizeof heads / sizeof *heads;
-    for (size_t i = 0; i < g.table.columns; i++)
-        table_add(&g.table, heads[i]);
+    g.table.colour = colour;
+    table_heads(&g.table, heads, sizeof heads / sizeof *heads);
     int rc = stint_parts(s, group, part_show, &g, err);
     if (json && g.parts) {
         json_shut(&g.j, ']');
@@ -85,6 +86,7 @@ static int parts_show(stint *s, const char *group, bool json,
 struct group_options {
     const char *group;
     int64_t parts; /* 0: not given */
+    int64_t keep;  /* events; -1: as it is */
     int pause, resume, purge;
     struct matching m; /* for purge */
 };
@@ -100,12 +102,14 @@ static int group_show(const struct common *common,
     int rc = g->parts ? stint_set_parts(s, g->group, (int)g->parts, &err) : 0;
     if (!rc && g->parts > 1)
         message("order and priority of tasks hold within a part of the group");
+    if (!rc && g->keep >= 0)
+        rc = stint_keep_events(s, g->group, g->keep, &err);
     if (!rc && g->pause)
         rc = stint_pause_group(s, g->group, &err);
     if (!rc && g->resume)
         rc = stint_resume_group(s, g->group, &err);
     if (!rc)
-        rc = parts_show(s, g->group, common->json, &err);
+        rc = parts_show(s, g->group, common->json, colour_on(common), &err);
     if (rc)
         status = error_print(&err);
     if (rc && err.code == STINT_STATE)
@@ -140,11 +144,13 @@ static int group_check(const struct command *c, struct group_options *g,
 int cmd_group_run(const struct command *c, int argc, char **argv)
 {
     struct common common = {0};
-    struct group_options g = {.m = {.act = STINT_ACT_OPTIONS_INIT,
+    struct group_options g = {.keep = -1,
+                              .m = {.act = STINT_ACT_OPTIONS_INIT,
                                     .filter = STINT_SEARCH_OPTIONS_INIT}};
-    const char *parts = NULL;
+    const char *parts = NULL, *events = NULL;
     const struct option_row rows[] = {
         {"parts", OPTION_TEXT, &parts},
+        {"events", OPTION_TEXT, &events},
         {"pause", OPTION_FLAG, &g.pause},
         {"resume", OPTION_FLAG, &g.resume},
         {"purge", OPTION_FLAG, &g.purge},
@@ -157,6 +163,8 @@ int cmd_group_run(const struct command *c, int argc, char **argv)
     if (status < 0 && common.words.n != 1)
         status = usage_fail(c, "name one group");
     g.group = common.words.n ? common.words.at[0] : NULL;
+    if (status < 0 && events && (!count_parse(events, &g.keep) || g.keep < 0))
+        status = usage_fail(c, "--events: must be 0 or more");
     if (status < 0)
         status = group_check(c, &g, parts);
     if (status < 0)

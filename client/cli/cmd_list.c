@@ -17,47 +17,39 @@ const char cmd_list_usage[] =
     "then assigned ones, queued ones by priority and time, and ended ones,\n"
     "newest first.\n";
 
-static int row_print(const struct stint_status *t, void *arg)
+enum { ROWS_AT_ONCE = 100 }; /* aligned together, so that a list can be long */
+
+struct showing {
+    bool json;
+    size_t n;
+    size_t left; /* of the limit */
+    struct table table;
+};
+
+static int row_show(const struct stint_status *t, void *arg)
 {
-    const struct common *common = arg;
-    if (common->json) {
+    struct showing *l = arg;
+    l->left--;
+    if (l->json) {
         status_json(t, 0);
         return ferror(stdout);
     }
-    char text[TIME_TEXT_LEN] = "-";
+    char text[TIME_TEXT_LEN];
     /* A task still to run: when; an ended one: when it last ran. */
     bool waits = strcmp(t->status, "QUEUED") == 0 ||
                  strcmp(t->status, "ASSIGNED") == 0;
     int64_t ms = waits ? t->next_run_time_ms : t->last_run_time_ms;
     bool named = t->task_name && *t->task_name &&
                  strcmp(t->task_name, t->function);
-    cell_print(t->id, 36);
-    fputs("  ", stdout);
-    cell_print(t->status, 9);
-    fputs("  ", stdout);
-    cell_print(t->function, 16);
-    fputs("  ", stdout);
-    cell_print(t->group_name, 8);
-    fputs("  ", stdout);
-    cell_print(ms ? time_text(ms, text) : text, named ? 24 : 0);
-    if (named) {
-        fputs("  ", stdout);
-        cell_print(t->task_name, 0);
-    }
-    putchar('\n');
+    table_add(&l->table, t->id);
+    table_add_word(&l->table, t->status);
+    table_add(&l->table, t->function);
+    table_add(&l->table, t->group_name);
+    table_add(&l->table, ms ? time_text(ms, text) : NULL);
+    table_add_cell(&l->table, named ? t->task_name : "", PAINT_NONE);
+    if (++l->n % ROWS_AT_ONCE == 0)
+        table_print(&l->table);
     return ferror(stdout);
-}
-
-struct showing {
-    struct common *common;
-    size_t left; /* of the limit */
-};
-
-static int task_show(const struct stint_status *t, void *arg)
-{
-    struct showing *show = arg;
-    show->left--;
-    return row_print(t, show->common);
 }
 
 /* Where the next page begins; NULL: there is none. */
@@ -79,23 +71,28 @@ static void cursor_print(const struct common *common, const char *cursor)
 static int list_show(struct common *common, struct stint_search_options *o,
                      bool one_page)
 {
+    static const size_t widths[] = {36, 9, 16, 8, 0, 0};
     int status = EXIT_DONE;
     stint *s = common_open(common, &status);
     if (!s)
         return status;
-    struct showing show = {common, o->limit};
+    struct showing show = {.json = common->json, .left = o->limit};
     struct stint_err missing = {0};
     char *cursor = NULL, *next = NULL;
     int failed;
+    show.table.colour = colour_on(common);
+    table_widths(&show.table, widths, sizeof widths / sizeof *widths);
     do {
         struct stint_err err = {0};
         o->limit = show.left;
-        failed = stint_search(s, o, task_show, &show, &next, NULL, &err);
+        failed = stint_search(s, o, row_show, &show, &next, NULL, &err);
         if (failed && !missing.code)
             missing = err;
         free(cursor);
         o->cursor = cursor = next;
     } while (cursor && !one_page && show.left && !ferror(stdout));
+    table_print(&show.table);
+    table_free(&show.table);
     if (missing.code && !ferror(stdout))
         status = error_print(&missing);
     else if (one_page && !ferror(stdout))
