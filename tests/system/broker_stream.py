@@ -31,7 +31,7 @@ def hear(link, n, seconds=15):
         for block in got.decode().replace("\r\n", "\n").split("\n\n"):
             fields = dict(line.split(": ", 1) for line in block.split("\n")
                           if line.startswith(("id: ", "event: ", "data: ")))
-            if len(fields) == 3:
+            if len(fields) == 3 and "late" not in fields["data"]:
                 events.append((fields["id"], fields["event"],
                                json.loads(fields["data"])))
     return events
