@@ -46,6 +46,8 @@ struct route {
 const char *call_segment(const struct call *c, const char *name);
 /* ?name=value, decoded; NULL: not given. The first, if it is given twice. */
 const char *call_query(const struct call *c, const char *name);
+/* The name of the i-th of the query; NULL: there are no more. */
+const char *call_query_name(const struct call *c, size_t i);
 /* A number of the query: *n is `otherwise` when it is not given. -1, err
  * INVALID: not a number, or not within least and most. */
 int call_query_count(const struct call *c, const char *name, int64_t least,

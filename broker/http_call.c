@@ -125,6 +125,11 @@ const char *call_query(const struct call *c, const char *name)
     return target_query(&c->target, name);
 }
 
+const char *call_query_name(const struct call *c, size_t i)
+{
+    return i < c->target.n_pairs ? c->target.pair[i].name : NULL;
+}
+
 static int fail(struct stint_err *err, enum stint_code code, const char *format,
                 const char *name, int64_t least, int64_t most)
 {
