@@ -6,10 +6,13 @@
 
 #include "api.h"
 #include "handle.h"
+#include "metrics.h"
 #include "target.h"
 
 static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
+    {"GET", "/readyz", ROLE_NONE, ROUTE_OPEN, health_ready},
+    {"GET", "/metrics", ROLE_READ, 0, metrics_get},
     {"POST", "/login", ROLE_NONE, ROUTE_OPEN | ROUTE_BODY | ROUTE_INLINE,
      handle_login},
     {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},
@@ -71,6 +74,7 @@ static const struct route routes[] = {
     {"GET", "/api/v1/cron/next", ROLE_READ, 0, api_cron_next},
     {"GET", "/api/v1/events", ROLE_READ, 0, api_events},
     {"GET", "/api/v1/events/stream", ROLE_READ, ROUTE_STREAM, NULL},
+    {"GET", "/api/v1/autoscale", ROLE_READ, 0, autoscale_get},
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
