@@ -543,6 +543,15 @@ def cron():
 
 
 def service():
+    c.get("/healthz")
+    c.get("/readyz")
+    m = c.get("/metrics")
+    check(b"stint_up 1" in m.body, m.body)
+    a = c.get(f"{API}/autoscale?group_name=main&target_s=10&min=2")
+    check(a["recommended"] >= 2, a.body)
+    c.get(f"{API}/autoscale")
+    c.get(f"{API}/autoscale?target_s=0", 400)
+    c.post("/login", {"user": "x", "password": "y"}, 409)
     d = c.get(f"{API}/doctor")
     check(len(d["findings"]) > 5, d.body)
     f = c.get(f"{API}/fsck")
