@@ -39,6 +39,7 @@ def until(what, fn):
 # ---- Tests, in the order of this file ---------------------------------------
 
 def about():
+    c.get(f"{API}/openapi.json")
     a = c.get(API)
     same("version", c.doc["info"]["version"], a["version"])
     same("namespace", "stint", a["namespace"])

@@ -40,6 +40,7 @@ class Client:
         at = urllib.parse.urlparse(url)
         self.host, self.port = at.hostname, at.port
         self.link = None
+        self.validators = {}
         self.seen = {}  # (method, template): the statuses
         self.doc = json.loads(self.send("GET", "/api/v1/openapi.json").body)
         self.templates = [
@@ -92,9 +93,12 @@ class Client:
         return of.get(method.lower(), {})
 
     def judge(self, schema, value, what):
-        root = dict(schema, components=self.doc["components"])
+        key = json.dumps(schema)
+        if key not in self.validators:
+            root = dict(schema, components=self.doc["components"])
+            self.validators[key] = Draft202012Validator(root)
         faults = [f"{'/'.join(map(str, e.absolute_path))}: {e.message}"
-                  for e in Draft202012Validator(root).iter_errors(value)]
+                  for e in self.validators[key].iter_errors(value)]
         check(not faults, what, faults[:3])
 
     def judge_answer(self, method, target, answer):
@@ -117,8 +121,9 @@ class Client:
         check(answer.type in content, what, answer.type, "is not documented")
         schema = content[answer.type]["schema"]
         if answer.type == LINES:
-            for line in answer.body.splitlines():
-                self.judge(schema, json.loads(line), what)
+            for i, line in enumerate(answer.body.splitlines()):
+                if i < 100 or b"null" in line:
+                    self.judge(schema, json.loads(line), what)
         elif answer.type == JSON:
             self.judge(schema, answer.json, what)
 
