@@ -494,10 +494,10 @@ def events():
 
 def stream():
     """Events as they come, and from where the last one left off."""
-    def follow(last=None, wanted=3):
+    def follow(last, wanted):
         link = http.client.HTTPConnection(c.host, c.port, timeout=15)
         link.request("GET", f"{API}/events/stream?group_name=main",
-                     headers={"Last-Event-ID": last} if last else {})
+                     headers={"Last-Event-ID": last})
         r = link.getresponse()
         same("status", 200, r.status)
         same("type", "text/event-stream", r.headers["Content-Type"]
@@ -519,7 +519,9 @@ def stream():
                     link.close()
                     return seen
                 entry = {}
-    first = follow()
+    end = c.get(f"{API}/events?group_name=main&after=$")
+    same("nothing behind the end", [], end["events"])
+    first = follow("main/" + end["cursor"], 3)
     begin = next(x for x, e in first if e["verb"] == "queue_task")
     check(begin.startswith("main/"), begin)
     second = follow(begin, 4)
@@ -599,20 +601,23 @@ def covered():
     return len(c.seen), sum(len(s) for s in c.seen.values())
 
 
+def timed(test, *args):
+    begin = time.monotonic()
+    test(*args)
+    print(f"ok {test.__name__} ({time.monotonic() - begin:.2f} s)")
+
+
 def main():
     begin = time.monotonic()
     for test in (about, one_task, the_same_again, bad_tasks, sizes_and_types,
                  wrong_methods, names_not_known, numbers_out_of_bounds,
                  no_such_task, waiting, errors_and_results, changes, graphs):
-        test()
-        print("ok", test.__name__)
+        timed(test)
     good = bulk()
     for test in (pages, actions):
-        test(good)
-        print("ok", test.__name__)
+        timed(test, good)
     for test in (groups, events, stream, cron, service, workers):
-        test()
-        print("ok", test.__name__)
+        timed(test)
     print("ok all: %d operations, %d kinds of answers" % covered(),
           f"in {time.monotonic() - begin:.1f} s")
 
