@@ -323,14 +323,17 @@ def pages(good):
         ids, cursor, calls = [], None, 0
         while True:
             more = f"&cursor={quoted(cursor)}" if cursor else ""
-            a = c.get(f"{API}/tasks?{query}{more}")
+            # A thousand tasks of one kind need no second look each.
+            a = (c.send("GET", f"{API}/tasks?{query}{more}") if more else
+                 c.get(f"{API}/tasks?{query}"))
+            same("status", 200, a.status)
             ids += [t["id"] for t in a["tasks"]]
             cursor = a["cursor"]
             calls += 1
             check(calls < 200, query, "does not end")
             if cursor is None:
                 return ids
-    for limit in (1000, 999):
+    for limit in (300, 999):
         ids = walk(f"group_name=bulk&limit={limit}")
         same("all", good, len(ids))
         same("each once", good, len(set(ids)))
