@@ -18,6 +18,7 @@ static const struct route routes[] = {
     {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},
 
     {"GET", "/api/v1", ROLE_READ, 0, handle_root},
+    {"GET", "/api/v1/autoscale", ROLE_READ, 0, autoscale_get},
     {"GET", "/api/v1/openapi.json", ROLE_READ, 0, api_openapi},
     {"GET", "/api/v1/overview", ROLE_READ, 0, api_overview},
     {"GET", "/api/v1/doctor", ROLE_ADMIN, 0, api_doctor},
@@ -74,7 +75,6 @@ static const struct route routes[] = {
     {"GET", "/api/v1/cron/next", ROLE_READ, 0, api_cron_next},
     {"GET", "/api/v1/events", ROLE_READ, 0, api_events},
     {"GET", "/api/v1/events/stream", ROLE_READ, ROUTE_STREAM, NULL},
-    {"GET", "/api/v1/autoscale", ROLE_READ, 0, autoscale_get},
 };
 #define ROUTES (sizeof(routes) / sizeof(*routes))
 
