@@ -17,10 +17,10 @@ function table() {
     return new Table('Events, newest first', [
         {label: 'Time', class: 'nowrap', head: true, cell: (e) =>
             h('time', {datetime: e.at, title: e.at}, time(e.at, true).slice(11))},
-        {label: 'What', cell: (e) => h('b', null, text(e.verb, 40))},
+        {label: 'What', class: 'nowrap', cell: (e) => visible(e.verb)},
         {label: 'State then', cell: (e) => badge(e.status)},
-        {label: 'Task', cell: (e) => [text(e.function, 60),
-            h('span', {class: 'sub'}, e.id ? taskLink(e) : '')]},
+        {label: 'Task', cell: (e) => h('span', {class: 'line-cut'},
+            text(e.function, 40), ' ', e.id ? taskLink(e) : '')},
         {label: 'Group', class: 'opt', cell: (e) => groupLink(e.group_name)},
         {label: 'Worker', class: 'opt', cell: (e) => text(e.worker, 60)},
         {label: 'Fence', class: 'opt mono', cell: (e) => (Number(e.fence) > 0

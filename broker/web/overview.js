@@ -65,7 +65,7 @@ function alerts(told) {
     if (told.workers.dead > 0)
         list.push(alert(true, 'workers', '#/workers', `${count(told.workers.dead)} dead: `
             + 'no sign of life; what they held goes to others.'));
-    return list;
+    return list.sort((a, b) => b.classList.contains('bad') - a.classList.contains('bad'));
 }
 
 function tiles(told) {
