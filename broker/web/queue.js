@@ -2,7 +2,7 @@
 /* A form that queues a task. The server judges every field and says what is
  * wrong at the field itself; nothing is decided twice here. */
 import {h, toast} from './dom.js';
-import {get, may, post, session} from './api.js';
+import {get, may, parse, post, session} from './api.js';
 import {field, fieldErrors, taskPath} from './parts.js';
 
 const input = (name, props) => h('input', {name, autocomplete: 'off',
@@ -26,7 +26,7 @@ function valueOf(control, errors) {
     switch (KINDS[control.name]) {
     case 'json':
         try {
-            return JSON.parse(text);
+            return parse(text);
         } catch (e) {
             errors[control.name] = `This is no JSON: ${e.message}`;
             return undefined;
@@ -89,7 +89,6 @@ function fillIn(form, like) {
         const control = form.elements[name];
         if (!control) continue;
         if (control.type === 'checkbox') control.checked = Boolean(value);
-        else if (KINDS[name] === 'json') control.value = JSON.stringify(value, null, 2);
         else control.value = Array.isArray(value) ? value.join(', ') : String(value);
     }
 }

@@ -137,7 +137,8 @@ function timeline(told) {
 /* A copy of it, for the form that queues tasks. */
 function again(task) {
     const like = {function: task.function, group_name: task.group_name,
-        args: task.args, vars: task.vars};
+        args: JSON.stringify(task.args, null, 1),
+        vars: JSON.stringify(task.vars, null, 1)};
     if (task.task_name !== task.function) like.task_name = task.task_name;
     for (const name of ['timeout', 'repeats', 'period', 'cronline', 'timezone',
         'priority', 'tags', 'retry_failed'])
