@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One group: its numbers, its past, its functions, and what changes it. */
-import {fill, h, say, toast} from './dom.js';
+import {fill, h, redraw, say, toast} from './dom.js';
 import {get, post, seg} from './api.js';
 import {carryOut, countFirst} from './actions.js';
 import {confirm, number} from './dialog.js';
@@ -122,10 +122,10 @@ export function page(ctx) {
     const past = async () => plots.show(await history([name], span, ctx.signal));
     const look = async () => {
         const g = await get(`/groups/${seg(name)}`, null, ctx.signal);
-        fill(row, tiles(g));
+        redraw(row, tiles(g));
         fill(state, g.paused ? badge('paused') : null);
         const now = JSON.stringify([g.paused, g.events, g.parts]);
-        if (now !== shown) fill(places, tools(g, look));
+        if (now !== shown) redraw(places, tools(g, look));
         shown = now;
     };
     ctx.head(visible(name), state, places, spanChoice(span, (value) => {

@@ -3,7 +3,7 @@
  * shown again, so that focus, selection and the reader's place stay too. On a
  * narrow screen a row is laid out as a card; the roles are written out because
  * a table that is laid out otherwise is none to a screen reader. */
-import {h, fill} from './dom.js';
+import {h, fill, isMarked} from './dom.js';
 
 /* columns: [{label, class, cell(item) → node or text, head: true for the cell
  * that names the row, say: a heading for screen readers only}] */
@@ -34,6 +34,7 @@ export class Table {
 
     /* `fresh`: build every row anew, for what changes by the clock alone. */
     show(items, {fresh = false} = {}) {
+        if (isMarked(this.body) && this.rows.size) return;
         const before = this.rows;
         const focus = this.place();
         this.rows = new Map();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One task: what it is, what became of it, why it does not run, and what can be
  * done about it. Its output follows while it runs. */
-import {fill, h, toast} from './dom.js';
+import {h, isMarked, redraw, toast} from './dom.js';
 import {get, seg} from './api.js';
 import {ACTIONS, actOnOne} from './actions.js';
 import {count, duration, pretty, short, tasks as some, time, visible} from './format.js';
@@ -183,9 +183,9 @@ class View {
     /* Draws a part if what it shows is new. */
     put(name, value, make) {
         const text = JSON.stringify(value) ?? '';
-        if (this.texts[name] === text) return;
+        if (this.texts[name] === text || isMarked(this[name])) return;
         this.texts[name] = text;
-        fill(this[name], make());
+        redraw(this[name], make());
     }
 
     show(task) {

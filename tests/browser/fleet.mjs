@@ -60,7 +60,7 @@ export async function charts(browser) {
     equal('and as a table', true, await page.locator('figure tbody tr').count() > 0);
     for (const span of ['day', 'month', 'hour'])
         await page.getByLabel('Charts').selectOption(span);
-    await page.getByLabel('of', {exact: true}).selectOption('main');
+    await page.locator('select[name="group"]').selectOption('main');
     await page.waitForTimeout(200);
     await clean(page, 'charts');
     await page.context().close();

@@ -21,7 +21,7 @@ export async function pages(browser, ids) {
         ['schedules', '#/schedules', 'Schedules', 'tbody tr'],
         ['events', '#/events', 'Events', 'tbody tr'],
         ['queue', '#/queue', 'Queue a task', 'form'],
-        ['missing', '#/nowhere/at/all', 'There is no such page', 'main a'],
+        ['missing', '#/nowhere/at/all', 'There is no such page', 'p a'],
     ];
     const page = await open(browser, '#/');
     for (const [name, hash, heading, there] of list) {
