@@ -63,8 +63,12 @@ function missing(ctx) {
 
 function markCurrent(name) {
     for (const a of document.querySelectorAll('#nav a')) {
-        if (a.dataset.page === name) a.setAttribute('aria-current', 'page');
-        else a.removeAttribute('aria-current');
+        if (a.dataset.page !== name) {
+            a.removeAttribute('aria-current');
+            continue;
+        }
+        a.setAttribute('aria-current', 'page');
+        document.getElementById('nav').scrollLeft = a.offsetLeft - 60;
     }
 }
 

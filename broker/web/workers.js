@@ -82,7 +82,7 @@ function table(state) {
         {label: 'Memory', class: 'num opt', cell: (worker) =>
             (worker.rss_kb
             ? bytes(worker.rss_kb * 1024) : '–')},
-        {label: 'Heartbeat', class: 'num opt', cell: (worker) => h('span', {
+        {label: 'Heartbeat', class: 'num', cell: (worker) => h('span', {
             class: worker.status === 'DEAD' ? 'bad-text' : ''},
         duration(worker.heartbeat_age_ms / 1000))},
         {label: 'Holds', cell: details},
