@@ -24,19 +24,23 @@ const all = {
 };
 const wanted = process.argv.slice(2);
 const browser = await launch();
-try {
-    for (const [name, test] of Object.entries(all)) {
-        if (wanted.length && !wanted.includes(name)) continue;
-        const begin = Date.now();
+let failed = 0;
+for (const [name, test] of Object.entries(all)) {
+    if (wanted.length && !wanted.includes(name)) continue;
+    const begin = Date.now();
+    try {
         await test(browser);
         console.log(`# ${name}: ${Date.now() - begin} ms`);
+    } catch (e) {
+        failed += 1;
+        console.error(`FAILED: ${name}: ${e.stack}`);
+        for (const context of browser.contexts()) {
+            for (const page of context.pages())
+                await shot(page, `wrong-${name}`).catch(() => {});
+            await context.close();
+        }
     }
-    summary();
-} catch (e) {
-    for (const [i, page] of browser.contexts().flatMap((c) => c.pages()).entries())
-        await shot(page, `failed-${i}`).catch(() => {});
-    console.error(e.stack);
-    process.exitCode = 1;
-} finally {
-    await browser.close();
 }
+await browser.close();
+if (failed) process.exitCode = 1;
+else summary();

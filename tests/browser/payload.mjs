@@ -10,7 +10,7 @@ const lines = [];
 const add = (task) => lines.push(JSON.stringify(task));
 
 if (process.argv[2] === 'few') {
-    const label = HOSTILE.slice(0, 120);
+    const label = HOSTILE.slice(0, 80); /* at most 128 bytes, no control bytes */
     add({id: 'hostile-0000000001', function: 'hostile', task_name: label,
         args: [HOSTILE, {[HOSTILE]: HOSTILE}], vars: {[HOSTILE]: HOSTILE, n: 1}});
     add({id: 'wrong-000000000001', function: 'wrong', task_name: label,

@@ -88,9 +88,9 @@ queue() {
         timeout 60 "$STINT" queue-task --file "$tmp/tasks.jsonl" \
             >"$tmp/queued.log" 2>&1 </dev/null || fail "queueing $1"
 }
-for group in main side many; do
-    timeout 10 "$STINT" events --keep 2000 --group-name "$group" \
-        >"$tmp/keep.log" 2>&1 </dev/null || :
+for group in main side; do
+    timeout 10 "$STINT" group "$group" --events 2000 >"$tmp/group.log" 2>&1 \
+        </dev/null || fail "events of $group"
 done
 queue few
 queue many "$MANY"
