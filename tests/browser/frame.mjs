@@ -83,7 +83,7 @@ export async function roles(browser, home) {
     equal('what a reader may not do is disabled', 'true',
         await pause.getAttribute('aria-disabled'));
     contains('and says why', 'needs the role admin', await pause.getAttribute('title'));
-    await pause.click();
+    await pause.click({force: true});
     await page.locator('.toast', {hasText: 'needs the role admin'}).waitFor();
     await check(page, 'a reader\'s page');
     contains('who is there', 'reader', await page.locator('#who').innerText());

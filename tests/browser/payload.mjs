@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The tasks of the browser tests, a JSON object a line for queue-task --file:
 //   node payload.mjs few    one of each kind, with what would run if it were HTML
+//   node payload.mjs side    forty for the group side
 //   node payload.mjs many N
 export const HOSTILE = '<script>window.pwned=1</script>"><img src=x '
     + 'onerror=window.pwned=1> שלום \u202eevil e\u0301漢字🎉 \u0007\u001b[31m'
@@ -12,7 +13,8 @@ const add = (task) => lines.push(JSON.stringify(task));
 if (process.argv[2] === 'few') {
     const label = HOSTILE.slice(0, 80); /* at most 128 bytes, no control bytes */
     add({id: 'hostile-0000000001', function: 'hostile', task_name: label,
-        args: [HOSTILE, {[HOSTILE]: HOSTILE}], vars: {[HOSTILE]: HOSTILE, n: 1}});
+        args: [HOSTILE, {[HOSTILE]: HOSTILE}], vars: {[HOSTILE]: HOSTILE, n: '@'}});
+    lines.push(lines.pop().replace('"@"', '9007199254740993'));
     add({id: 'wrong-000000000001', function: 'wrong', task_name: label,
         args: [HOSTILE], retry_failed: 1, retry_delay: 0.1});
     add({id: 'tagged-00000000001', function: 'echo', task_name: 'a needle',

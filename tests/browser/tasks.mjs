@@ -91,7 +91,8 @@ export async function waiting(browser, ids) {
     const page = await open(browser, `#/tasks/main/${ids.held}`);
     await page.getByText('Why it does not run').waitFor();
     contains('why it does not run', 'disabled',
-        (await page.locator('.notice').first().innerText()).toLowerCase());
+        (await page.locator('.notice', {hasText: 'Why it does not run'}).innerText())
+            .toLowerCase());
     await page.getByRole('button', {name: 'Priority'}).click();
     await page.getByLabel('Priority, from').fill('7');
     await answer(page, 'Set');
@@ -143,12 +144,12 @@ export async function searching(browser, ids) {
     };
     await one('the start of its id', {id: ids.hostile.slice(0, -1),
         group_name: 'main'}, ids.hostile);
-    await one('its error', {error: 'onerror', group_name: 'main'}, ids.wrong);
+    await one('its error', {error: 'onerror', id: 'wrong-', group_name: 'main'}, ids.wrong);
     await one('its tag', {tag: 'peculiar', group_name: 'main'}, ids.tagged);
     await one('its label', {task_name: 'needle', group_name: 'main'}, ids.tagged);
     await one('text of its arguments', {text: 'in-a-haystack', group_name: 'main'},
         ids.tagged);
-    await one('state and function', {status: 'FAILED', function: 'wrong',
+    await one('state and function', {status: 'FAILED', function: 'wrong', id: 'wrong',
         group_name: 'main'}, ids.wrong);
     const address = page.url();
     await page.reload();
@@ -198,7 +199,7 @@ export async function thousands(browser, many) {
     ok('the chosen were deleted');
 
     /* All that match: counted first; left again. */
-    await page.getByLabel('With').selectOption('all');
+    await page.locator('select[name="scope"]').selectOption('all');
     await page.getByRole('button', {name: 'Delete', exact: true}).click();
     await page.getByText(`all ${(many - 3).toLocaleString('en')} tasks`).waitFor(
         {timeout: 20000});
@@ -208,7 +209,7 @@ export async function thousands(browser, many) {
     equal('they are still there', 100, await shown(page));
 
     /* Begun and stopped on the way. */
-    await page.getByLabel('With').selectOption('all');
+    await page.locator('select[name="scope"]').selectOption('all');
     await page.getByRole('button', {name: 'Delete', exact: true}).click();
     await page.getByText('that match?').waitFor({timeout: 20000});
     await answer(page, 'Delete');
@@ -228,7 +229,7 @@ export async function filtered(browser) {
     const page = await open(browser, '#/tasks?group_name=side&tag=batch');
     await rows(page).first().waitFor();
     const all = async (button, question, told) => {
-        await page.getByLabel('With').selectOption('all');
+        await page.locator('select[name="scope"]').selectOption('all');
         await page.getByRole('button', {name: button, exact: true}).click();
         if (question) {
             await page.locator('dialog form').waitFor();
@@ -237,7 +238,7 @@ export async function filtered(browser) {
         await toast(page, told);
         await page.locator('.toast button').first().click();
     };
-    await page.getByLabel('With').selectOption('all');
+    await page.locator('select[name="scope"]').selectOption('all');
     await page.getByRole('button', {name: 'Priority…'}).click();
     await page.getByLabel('Priority, from').fill('-5');
     await answer(page, 'Set');

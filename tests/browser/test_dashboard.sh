@@ -93,6 +93,7 @@ for group in main side; do
         </dev/null || fail "events of $group"
 done
 queue few
+queue side
 queue many "$MANY"
 until_true 20 "the graph's child ran" has_status COMPLETED child-000000000001
 until_true 20 "the one that fails has failed" has_status FAILED wrong-000000000001
