@@ -28,7 +28,7 @@ for i = 7, #ARGV do
     known[ARGV[i]] = true
 end
 
-local w = writer(base)
+local w = writer(base, 'assign')
 local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
 local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
@@ -74,19 +74,34 @@ local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
+-- Tasks that were queued together are due together, get the same record, and are
+-- told of together.
+local row_due, row_status, row_t, row_text, row_told
+
+-- Of a task that has no record, which is due at `due`.
+local function first_record(due, status, t)
+    if due ~= row_due or status ~= row_status or t ~= row_t then
+        row_due, row_status, row_t = due, status, t
+        row_told = told(w, status, worker, fence_text, t.fn)
+        if status == 'RUNNING' then
+            tally(t, due, now)
+            row_text = 'RUNNING' .. head .. due .. tail
+        else
+            row_text = 'ASSIGNED' .. head .. due .. ' 0 0'
+        end
+    elseif status == 'RUNNING' then
+        t.n = t.n + 1
+    end
+    return row_text
+end
+
 -- r: its record; nil: it has none, and `text` is when it is due. t: where runs
 -- of its function are counted.
 local function take(id, r, text, t, part)
+    local ids -- told with it
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
-    if status == 'RUNNING' then
-        local at = r and r.next or text
-        if at == t.at then
-            t.n = t.n + 1
-        else
-            tally(t, at, now)
-        end
-    end
     if r then
+        row_due = nil
         local fence = fence_text
         if tonumber(r.fence) >= now_us then
             fence = num(tonumber(r.fence) + 1)
@@ -97,13 +112,17 @@ local function take(id, r, text, t, part)
         r.status, r.fence, r.token, r.worker = status, fence, token, worker
         r.parked = nil
         if status == 'RUNNING' then
+            tally(t, r.next, now)
             r.start, r.stop = now, 0
         end
         text = encode(r)
-    elseif status == 'RUNNING' then
-        text = 'RUNNING' .. head .. text .. tail
+        ids = told(w, status, worker, fence, t.fn)
     else
-        text = 'ASSIGNED' .. head .. text .. ' 0 0'
+        text = first_record(text, status, t)
+        ids = row_told
+    end
+    if ids then
+        ids[#ids + 1] = id
     end
     state[#state + 1] = id
     state[#state + 1] = text
@@ -167,7 +186,9 @@ local function hand_out(id, due, text, task)
     elseif r and r.expire and tonumber(r.expire) < now then
         leave(w, id, r, task)
         r.token, r.worker = '-', '-'
+        local verb = tell_as(w, 'expire')
         finish(w, id, r, 'EXPIRED', now)
+        tell_as(w, verb)
         more = true
     else
         t = is_known(task)

@@ -2,24 +2,29 @@
 /* A broker with all that it consists of. server.c is its life, request.c what
  * happens to a request until a handler has it, http_call.c what a handler sees.
  */
-#ifndef STINT_BROKER_SERVER_H
-#define STINT_BROKER_SERVER_H
+#ifndef STINT_BROKER_HTTP_H
+#define STINT_BROKER_HTTP_H
 
 #include <event2/event.h>
 #include <event2/http.h>
 #include <stint/stint.h>
 
+#include "access.h"
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
+#include "stream.h"
 
 struct server {
     const struct broker_options *o; /* borrowed */
     const char *name_space;
+    struct settings settings;
+    struct access access;
     struct event_base *base;
     struct evhttp *http;
     struct conns conns;
     stint_async *async;
+    struct streams streams;
     stint_duties *duties;
     int has_resigned;        /* 1: another does them, or will */
     struct call *calls;      /* a list */
