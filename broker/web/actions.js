@@ -128,14 +128,22 @@ export async function carryOut(title, path, body, counted) {
 export async function actOnAll(action, filter) {
     const body = {action, filter: {...filter}};
     if (filter.scheduled) body.filter.scheduled = true;
-    if (action === 'priority') body.priority = 0;
+    let extra = null;
+    if (action === 'priority') { /* those that have it already do not count */
+        extra = await ask(action, 'all that match', true);
+        if (!extra) return false;
+        Object.assign(body, extra);
+    }
     const counted = await countFirst('/tasks/actions', body);
     if (counted === null) return false;
     if (counted === 0) {
         toast('No task matches that this could be done with.');
         return false;
     }
-    const extra = await ask(action, `all ${tasks(counted)} that match`, true);
+    const what = `all ${tasks(counted)} that match`;
+    if (!extra) extra = await ask(action, what, true);
+    else if (!await confirm(`Change ${what}?`, `Their priority becomes ${
+        extra.priority}.`, 'Change')) return false;
     if (!extra) return false;
     const sum = await carryOut(`${ACTIONS[action].label.replace('…', '')}: all that match`,
         '/tasks/actions', {...body, ...extra}, counted);

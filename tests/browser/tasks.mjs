@@ -242,6 +242,8 @@ export async function filtered(browser) {
     await page.getByRole('button', {name: 'Priority…'}).click();
     await page.getByLabel('Priority, from').fill('-5');
     await answer(page, 'Set');
+    await page.getByText('Change all 30 tasks that match?').waitFor();
+    await answer(page, 'Change');
     await toast(page, '30 tasks given the priority.');
     equal('all have it', 30, (await api('GET', '/tasks?group_name=side&tag=batch'))
         .tasks.filter((t) => t.priority === -5).length);
