@@ -31,6 +31,7 @@ static const struct command commands[] = {
     COMMAND("stats", stats, "counts of each group"),
     COMMAND("groups", groups, "all groups at a glance"),
     COMMAND("group", group, "the parts of a group"),
+    COMMAND("top", top, "a live screen of groups, workers and tasks"),
     COMMAND("cron", cron, "the next times of a cron expression"),
     COMMAND("fsck", fsck, "check all keys"),
     COMMAND("doctor", doctor, "check how Redis and the fleet are set up"),
