@@ -346,7 +346,7 @@ static void foot_draw(const struct top_view *v, struct frame *f)
     } else if (*v->note)
         frame_put(f, row, v->note, 0, false, PAINT_HEAD);
     else {
-        snprintf(text, sizeof text, "tab pane  %s  / filter  ? help  q quit",
+        snprintf(text, sizeof text, "q quit  ? help  tab pane  %s  / filter",
                  keys[v->pane]);
         frame_put(f, row, text, 0, false, PAINT_NONE);
     }
