@@ -23,7 +23,7 @@ local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
     return redis.error_reply('LEASE the worker has no lease on this group')
 end
-local known = {}
+local known = {} -- from when it is met, where its runs are counted
 for i = 7, #ARGV do
     known[ARGV[i]] = true
 end
@@ -74,9 +74,18 @@ local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
--- r: its record; nil: it has none, and `text` is when it is due.
-local function take(id, r, text, part)
+-- r: its record; nil: it has none, and `text` is when it is due. t: where runs
+-- of its function are counted.
+local function take(id, r, text, t, part)
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
+    if status == 'RUNNING' then
+        local at = r and r.next or text
+        if at == t.at then
+            t.n = t.n + 1
+        else
+            tally(t, at, now)
+        end
+    end
     if r then
         local fence = fence_text
         if tonumber(r.fence) >= now_us then
@@ -104,6 +113,21 @@ local function take(id, r, text, part)
     return text
 end
 
+local last_known, last_mark -- most tasks are of the function of the one before
+
+-- Where its runs are counted, or nil: the worker does not know it.
+local function is_known(task)
+    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
+        local fn = function_of(task)
+        last_known, last_mark = known[fn], fn .. ' '
+        if last_known == true then
+            last_known = new_tally(w, 'q', fn)
+            known[fn] = last_known
+        end
+    end
+    return last_known
+end
+
 local parts = {}
 if rests == '' and not is_plain then
     parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', '0',
@@ -113,9 +137,10 @@ for _, id in ipairs(parts) do
     local r, task = look_up(base, id)
     put(w, 'ZREM', cast, id)
     if r and r.status == 'QUEUED' then
-        if known[function_of(task)] then
+        local t = is_known(task)
+        if t then
             reply[#reply + 1] = id
-            reply[#reply + 1] = take(id, r, nil, true)
+            reply[#reply + 1] = take(id, r, nil, t, true)
             reply[#reply + 1] = task
         else
             finish(w, id, r, 'SKIPPED', now)
@@ -127,19 +152,9 @@ if rests == '' and not is_plain and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
-local last_known, last_mark -- most tasks are of the function of the one before
-
-local function is_known(task)
-    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
-        local fn = function_of(task)
-        last_known, last_mark = known[fn], fn .. ' '
-    end
-    return last_known
-end
-
 -- A due task: taken, parked, or too late.
 local function hand_out(id, due, text, task)
-    local r = text and decode(text)
+    local r, t = text and decode(text), nil
     if not task or task == LOST or r and r.status == 'BROKEN' then
         if not r or not ENDED[r.status] then -- be loud
             lose(w, id, r or fresh(due), now, now_us, task,
@@ -154,15 +169,18 @@ local function hand_out(id, due, text, task)
         r.token, r.worker = '-', '-'
         finish(w, id, r, 'EXPIRED', now)
         more = true
-    elseif is_known(task) then
-        reply[#reply + 1] = id
-        reply[#reply + 1] = take(id, r, due)
-        reply[#reply + 1] = task
     else
-        r = r or fresh(due)
-        r.parked = '1'
-        requeue(w, id, r, r.next, task)
-        more = true
+        t = is_known(task)
+        if t then
+            reply[#reply + 1] = id
+            reply[#reply + 1] = take(id, r, due, t)
+            reply[#reply + 1] = task
+        else
+            r = r or fresh(due)
+            r.parked = '1'
+            requeue(w, id, r, r.next, task)
+            more = true
+        end
     end
 end
 

@@ -1,6 +1,6 @@
 -- Shared by every script: key names, the clock, state records, writes. It goes
--- on in prelude_series.lua and prelude_families.lua; prelude_fsck.lua is for fsck
--- and repair only.
+-- on in prelude_series.lua, prelude_families.lua and prelude_measures.lua;
+-- prelude_fsck.lua is for fsck and repair only.
 --
 -- KEYS[1] is the base of a group, {stint:GROUP}, or of the fleet, {stint};
 -- all other keys are derived here and nowhere else. ARGV[1] is the protocol,
@@ -233,6 +233,7 @@ local function wake(w, at, fn)
 end
 
 local settle -- what follows for others when tasks end: prelude_families.lua
+local count_runs -- how long it took: prelude_measures.lua
 
 local function write(w)
     for _, head in ipairs(w.heads) do -- while it still is what was read
@@ -332,6 +333,9 @@ local function flush(w, now)
     end
     for key, at in pairs(w.wakes) do
         redis.call('ZADD', key, 'LT', num(at), 'w')
+    end
+    if w.tallies or w.lost then
+        count_runs(w, now)
     end
 end
 

@@ -59,6 +59,7 @@ COMMAND_DECLARE(enable_task);
 COMMAND_DECLARE(disable_task);
 COMMAND_DECLARE(delete_task);
 COMMAND_DECLARE(worker);
+COMMAND_DECLARE(broker);
 COMMAND_DECLARE(workers);
 COMMAND_DECLARE(disable);
 COMMAND_DECLARE(resume);

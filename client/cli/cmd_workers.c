@@ -8,7 +8,8 @@ const char cmd_workers_usage[] =
     "usage: stint workers [options]\n\n"
     "Shows every worker as its last heartbeat left it. LOAD is that of its\n"
     "host, averaged over a minute; SKEW is its host's clock less Redis's.\n"
-    "--json shows the functions it can run, too.\n";
+    "--json shows the functions it can run, what it runs and what it has\n"
+    "counted, too.\n";
 
 static const char *load_text(double load, char text[TIME_TEXT_LEN])
 {
@@ -35,6 +36,15 @@ static void worker_json(const struct stint_worker_status *w)
     json_text(&j, "functions", w->functions);
     json_value(&j, "load", w->load >= 0 ? load_text(w->load, text) : NULL);
     json_count(&j, "skew_ms", w->skew_ms);
+    json_count(&j, "reconnects", w->reconnects);
+    json_count(&j, "leases_lost", w->leases_lost);
+    json_count(&j, "outbox", w->outbox);
+    json_count(&j, "calls", w->calls);
+    json_count(&j, "calls_us", w->calls_us);
+    json_count(&j, "reaped", w->reaped);
+    json_count(&j, "reaper_calls", w->reaper_calls);
+    json_count(&j, "rss_kb", w->rss_kb);
+    json_value(&j, "runs", w->runs);
     json_shut(&j, '}');
     putchar('\n');
 }

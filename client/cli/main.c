@@ -23,6 +23,7 @@ static const struct command commands[] = {
     COMMAND("disable-task", disable_task, "hold tasks back"),
     COMMAND("delete-task", delete_task, "remove tasks"),
     COMMAND("worker", worker, "run a worker"),
+    COMMAND("broker", broker, "serve the dashboard, HTTP, metrics"),
     COMMAND("workers", workers, "show the workers"),
     COMMAND("disable", disable, "workers take nothing new"),
     COMMAND("resume", resume, "disabled workers take tasks again"),
