@@ -38,7 +38,10 @@ int term_start(bool colour)
                 name ? name : "");
         return -1;
     }
-    if (!tigetstr("cup") || tigetstr("cup") == (char *)-1) {
+    const char *move_cursor = tigetstr("cup");
+    bool is_able = move_cursor && move_cursor != (char *)-1;
+    del_curterm(cur_term);
+    if (!is_able) {
         message("TERM=%s cannot place its cursor; stint top --once needs none",
                 name);
         return -1;
@@ -66,6 +69,7 @@ int term_start(bool colour)
 void term_stop(void)
 {
     endwin();
+    delscreen(set_term(NULL));
     setlocale(LC_CTYPE, "C.UTF-8");
 }
 
