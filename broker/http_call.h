@@ -7,7 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 
-#include "server.h"
+#include "http.h"
 #include "target.h"
 
 struct call {

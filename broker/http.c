@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a broker: it listens, serves and stops. */
 #define _GNU_SOURCE /* struct sigaction in signal.h with strict C */
-#include "server.h"
+#include "http.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 /* A broker with all that it consists of. server.c is its life, request.c what
  * happens to a request until a handler has it, http_call.c what a handler sees.
  */
-#ifndef STINT_BROKER_SERVER_H
-#define STINT_BROKER_SERVER_H
+#ifndef STINT_BROKER_HTTP_H
+#define STINT_BROKER_HTTP_H
 
 #include <event2/event.h>
 #include <event2/http.h>
