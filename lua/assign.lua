@@ -28,7 +28,7 @@ for i = 7, #ARGV do
     known[ARGV[i]] = true
 end
 
-local w = writer(base)
+local w = writer(base, 'assign')
 local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
 local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
@@ -74,9 +74,13 @@ local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
+-- Of tasks without a record the list of events, which is mostly the same.
+local told_plain, fn_told, status_told
+
 -- r: its record; nil: it has none, and `text` is when it is due. t: where runs
 -- of its function are counted.
 local function take(id, r, text, t, part)
+    local ids -- told with it
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
     if status == 'RUNNING' then
         local at = r and r.next or text
@@ -100,10 +104,18 @@ local function take(id, r, text, t, part)
             r.start, r.stop = now, 0
         end
         text = encode(r)
-    elseif status == 'RUNNING' then
-        text = 'RUNNING' .. head .. text .. tail
+        ids = told(w, status, worker, fence, t.fn)
     else
-        text = 'ASSIGNED' .. head .. text .. ' 0 0'
+        text = status == 'RUNNING' and 'RUNNING' .. head .. text .. tail
+            or 'ASSIGNED' .. head .. text .. ' 0 0'
+        if t.fn ~= fn_told or status ~= status_told then
+            told_plain = told(w, status, worker, fence_text, t.fn)
+            fn_told, status_told = t.fn, status
+        end
+        ids = told_plain
+    end
+    if ids then
+        ids[#ids + 1] = id
     end
     state[#state + 1] = id
     state[#state + 1] = text
@@ -167,7 +179,9 @@ local function hand_out(id, due, text, task)
     elseif r and r.expire and tonumber(r.expire) < now then
         leave(w, id, r, task)
         r.token, r.worker = '-', '-'
+        local verb = tell_as(w, 'expire')
         finish(w, id, r, 'EXPIRED', now)
+        tell_as(w, verb)
         more = true
     else
         t = is_known(task)

@@ -13,8 +13,9 @@ local KEYS_KNOWN = {
     {':broadcast', 'zset'}, {':casting', 'zset'}, {':suspects', 'zset'},
     {':levels', 'zset'}, {':workers', 'zset'}, {':resting', 'zset'},
     {':endings', 'zset'}, {':messages', 'zset'}, {':wake', 'zset'},
-    {':ended', 'hash'}, {':measures', 'hash'}, {':large', 'string'}, {':written', 'string'},
-    {':parts', 'string'}, {':quarantine', 'hash'}}
+    {':ended', 'hash'}, {':large', 'string'}, {':written', 'string'},
+    {':parts', 'string'}, {':quarantine', 'hash'}, {':events', 'stream'},
+    {':settings', 'hash'}, {':measures', 'hash'}}
 local KEYS_WALKED = 12
 -- Names that go on: NAME:REST. walk: it holds ids of tasks.
 local KEYS_NAMED = {
@@ -27,7 +28,7 @@ local KEYS_NAMED = {
 local KEYS_FLEET = {
     {':workers', 'hash'}, {':leases', 'zset'}, {':groups', 'zset'},
     {':parts', 'hash'}, {':command', 'string'}, {':leader', 'string'},
-    {':format', 'string'},
+    {':format', 'string'}, {':readers', 'hash'},
     {':quarantine', 'hash'}}
 local STATES = {QUEUED = 1, ASSIGNED = 1, RUNNING = 1, COMPLETED = 1,
                 FAILED = 1, TIMEOUT = 1, STOPPED = 1, EXPIRED = 1}
@@ -410,7 +411,7 @@ local function end_step(f, reply)
     end
     local is_moved = w and #f.moves > 0
     if is_moved then -- what was to be written did not know all
-        w = writer(f.base)
+        w = writer(f.base, 'repair')
         f.faults = {}
     end
     f.w = w

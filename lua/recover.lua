@@ -13,7 +13,7 @@ local limit, before = tonumber(ARGV[3]), tonumber(ARGV[4])
 if before == 0 or before > now then
     before = now
 end
-local w, moved, more = writer(base), 0, false
+local w, moved, more = writer(base, 'recover'), 0, false
 local lapsed = redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
                           '(' .. num(before), 'LIMIT', 0, 20)
 local died = ARGV[5]

@@ -17,12 +17,13 @@ for i = 4, #ARGV, 4 do
     ids[#ids + 1] = ARGV[i]
 end
 local states = fetch(base .. ':state', ids)
-local w, reply, seen = writer(base), {num(now_us)}, {}
+local w, reply, seen = writer(base, 'report'), {num(now_us)}, {}
 local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SREM', base .. ':running:' .. worker)
 local finished = list(w, 'ZADD', base .. ':finished')
 local keep, now_text = num(now + DAY), num(now)
 local last, prefix -- the ticket before: one assign gives many the same
+local ids_told, status_told -- of the event of those before
 local COUNT = {COMPLETED = ' run=1', FAILED = ' failed=1',
                TIMEOUT = ' failed=1', STOPPED = ''}
 local said = {} -- most runs end as others did
@@ -51,6 +52,7 @@ for i, id in ipairs(ids) do
     local status = t.status
     if ticket ~= last then
         last, prefix = ticket, 'RUNNING ' .. ticket .. ' ' .. worker .. ' '
+        status_told = nil
     end
     if text and not seen[id] and find(text, prefix, 1, true) == 1 then
         word = 'OK'
@@ -70,6 +72,13 @@ for i, id in ipairs(ids) do
             finished[#finished + 1] = keep
             finished[#finished + 1] = id
             w.counts[status] = (w.counts[status] or 0) + 1
+            if status ~= status_told then
+                ids_told = told(w, status, worker, match(ticket, '^%d+'))
+                status_told = status
+            end
+            if ids_told then
+                ids_told[#ids_told + 1] = id
+            end
             if payload ~= '' then
                 put(w, 'HSET', base .. ':run', id, payload)
             end

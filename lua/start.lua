@@ -11,7 +11,7 @@ local ids = {}
 for i = 4, #ARGV, 2 do
     ids[#ids + 1] = ARGV[i]
 end
-local w, reply = writer(base), {num(now_us)}
+local w, reply = writer(base, 'start'), {num(now_us)}
 local states = fetch(base .. ':state', ids)
 local seen, said = {}, {}
 
@@ -49,6 +49,7 @@ for i, id in ipairs(ids) do
             tally(t, r.next, now)
             r.status, r.start, r.stop = 'RUNNING', now, 0
             save(w, id, r)
+            tell(w, id, r)
             put(w, 'SADD', base .. ':running:' .. worker, id)
         end
     end

@@ -80,9 +80,9 @@ static int forget_see(const struct stint_stats *t, void *arg)
 static int forget_rest(struct stint *s, const char *name, const char *base,
                        struct stint_err *err)
 {
-    static const char *const kinds[] = {"ended", "large", "measures",
-                                        "history:hour", "history:day",
-                                        "history:month"};
+    static const char *const kinds[] = {
+        "ended", "large", "events", "settings", "measures", "history:hour",
+        "history:day", "history:month"};
     enum { KINDS_N = sizeof(kinds) / sizeof(kinds[0]) };
     char key[KINDS_N][2 * STINT_NAME_LEN + 24], wake[2 * STINT_NAME_LEN + 24];
     struct args a;

@@ -52,7 +52,7 @@ void cmd_keys(struct command *c)
 void cmd_type(struct command *c)
 {
     static const char *const names[] = {"string", "list", "hash", "set",
-                                        "zset"};
+                                        "zset", "stream"};
     const struct object *o = keyspace_find(
         &c->m->keys, c->m->now_us / 1000, c->argv[1].at, c->argv[1].len);
     const char *name = o != NULL ? names[o->kind] : "none";

@@ -144,18 +144,21 @@ stint-deploy fleet_list
 stint-client queue_task fire deliver messages stop_task requeue_task enable_task
 stint-client disable_task delete_task task_status list stats why family
 stint-client fleet_heartbeat fleet_list set_parts measures history
+stint-client events event_functions
 stint-worker assign start progress report release heartbeat expire fire settle
 stint-worker recover rewind prune wake messages deliver fleet_heartbeat
 stint-worker fleet_list sample
 stint-worker task_status stats set_parts
 stint-broker expire fire settle recover rewind prune wake messages deliver
-stint-broker fleet_heartbeat fleet_list sample
+stint-broker fleet_heartbeat fleet_list fleet_reader events event_functions
+stint-broker task_status set_parts sample
 stint-monitor stats fleet_list measures history
 stint-admin queue_task fire deliver messages stop_task requeue_task enable_task
 stint-admin disable_task delete_task task_status list stats why family
 stint-admin fleet_heartbeat fleet_list fleet_command set_parts fsck prune
 stint-admin fsck_keys repair repair_keys repair_parents quarantine wake
 stint-admin measures history
+stint-admin events event_functions keep_events fleet_reader
 END
 sed -n 's/^stint-client/stint-durable/p' "$tmp/may" >>"$tmp/may"
 functions=$(as operator FUNCTION LIST | sed -n 's/^stint_//p' | sort)
