@@ -48,6 +48,6 @@ return {num(now_us), first_score(base .. ':expiry') or '',
         num(redis.call('ZCARD', base .. ':finished')),
         num(redis.call('ZCARD', base .. ':messages')),
         num(redis.call('ZCARD', base .. ':endings')),
-        num(redis.call('HLEN', base .. ':task')) .. ' '
-            .. (redis.call('HGET', base .. ':measures', 'qs') or '-') .. ' '
+        num(redis.call('HLEN', base .. ':task')) .. '/'
+            .. (redis.call('HGET', base .. ':measures', 'qs') or '-') .. '/'
             .. (redis.call('HGET', base .. ':measures', 'rs') or '-')}

@@ -735,7 +735,8 @@ static void walk_to_the_end(void)
 /* Counters, marks and levels may stay; nothing that belonged to a task. */
 static void walk_assert_empty(void)
 {
-    static const char *const fine[] = {":ended", ":wake", ":levels"};
+    static const char *const fine[] = {":ended", ":wake", ":levels",
+                                       ":measures"};
     char *keys = (char *)rules_text("%s", rules_redis("KEYS {stint:*"));
     int bad = 0;
 
