@@ -743,9 +743,9 @@ static void walk_assert_empty(void)
     for (char *key = strtok(keys, " "); key; key = strtok(NULL, " ")) {
         const char *kind = strchr(key, '}') + 1;
         size_t i = 0;
-        while (i < 3 && strncmp(kind, fine[i], strlen(fine[i])) != 0)
+        while (i < 4 && strncmp(kind, fine[i], strlen(fine[i])) != 0)
             i++;
-        if (i == 3) {
+        if (i == 4) {
             print_error("%s is left\n", key);
             bad++;
         }
