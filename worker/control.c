@@ -65,19 +65,21 @@ void worker_saw_group(struct worker *w, const char *text, size_t len)
         if (group_find(w, name) != NULL)
             continue;
         if (w->n_groups == SERVED_MAX) {
-            log_error(w->log, "the groups of this worker have over %d parts: "
-                      "it ends", SERVED_MAX);
+            log_error(w->log, log_event("parts"), log_n("most", SERVED_MAX),
+                      log_text("error", "its groups have too many parts: "
+                               "the worker ends"));
             w->stops = w->overloaded = 1;
             break;
         }
         (void)group_add(w, group, k);
     }
     if (w->n_groups > before) {
-        log_info(w->log, "group %s has %d parts", group, parts);
+        log_info(w->log, log_event("parts"), log_text("group", group),
+                 log_n("parts", parts));
         struct stint_err err = {0};
         if (waits_follow(w, &err) < 0) {
-            log_error(w->log, "waiting for work: %s: the worker ends",
-                      err.text);
+            log_error(w->log, log_event("wait"), log_text("error", err.text),
+                      log_text("text", "the worker ends"));
             w->stops = 1;
         }
     }
@@ -125,7 +127,7 @@ static void worker_disable(struct worker *w, int disabled)
 
 void worker_command(struct worker *w, const char *verb)
 {
-    log_info(w->log, "command: %s", verb);
+    log_info(w->log, log_event("command"), log_text("verb", verb));
     if (strcmp(verb, "disable") == 0)
         worker_disable(w, 1);
     else if (strcmp(verb, "resume") == 0)

@@ -113,7 +113,9 @@ stint_worker *stint_worker_new(const struct stint_worker_options *options,
     config_init(&sw->config);
     sw->stop_fd[0] = sw->stop_fd[1] = sw->guard_fd = -1;
     sw->guard = -1;
-    sw->log = (struct log){o.log, o.log_arg};
+    sw->log_limit.clock = clock_mono_ms;
+    sw->log = (struct log){o.log, o.log_arg, &sw->log_limit};
+    sw->w.log_runs = o.log_runs;
     sw->w.config = &sw->config;
     sw->w.log = &sw->log;
     if ((o.url != NULL && (sw->url = strdup(o.url)) == NULL) ||

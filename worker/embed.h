@@ -17,6 +17,7 @@ struct stint_worker {
     int has_warned; /* of Redis's settings */
     struct config config;
     struct log log;
+    struct log_limit log_limit;
     struct worker w;
     char *url;             /* owned, or NULL */
     char *name_space;      /* owned, or NULL */

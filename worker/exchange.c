@@ -41,11 +41,13 @@ int64_t exchange_mono_ms(const struct worker_group *g, int64_t redis_ms)
 static void exchange_failed(struct worker *w, struct worker_group *g,
                             const struct stint_err *err, const char *what)
 {
-    if (err->code == STINT_NOSCRIPT || err->code == STINT_UNKNOWN ||
-        err->code == STINT_UNREACHABLE)
-        log_debug(w->log, "%s: %s", what, err->text);
-    else
-        log_warn(w->log, "%s: %s", what, err->text);
+    int is_usual = err->code == STINT_NOSCRIPT ||
+                   err->code == STINT_UNKNOWN ||
+                   err->code == STINT_UNREACHABLE;
+    log_at(w->log, is_usual ? STINT_LOG_DEBUG : STINT_LOG_WARN,
+           log_event("call"), log_text("verb", what),
+           log_text("group", g != NULL ? g->name : NULL),
+           log_text("error", err->text));
     if (g != NULL && err->code == STINT_NOSCRIPT) {
         /* It has not happened, and the functions are loaded already: a lease
          * does not wait for the longer pause, should they be flushed often. */
@@ -95,8 +97,9 @@ static void exchange_on_assign(const struct redisReply *reply,
         struct held *h = held_new(w, g, id, id_len, record, record_len, task,
                                   task_len);
         if (h == NULL) {
-            log_error(w->log, "assign: task %.*s cannot be read", (int)id_len,
-                      id);
+            log_error(w->log, log_event("assign"), log_text("id", id),
+                      log_text("group", g->name),
+                      log_text("error", "the task cannot be read"));
             g->reconcile = 1; /* give it back */
         } else if (h->state == HELD_STARTING) {
             worker_begin(w, h);
@@ -302,7 +305,9 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         struct held *h = held_find(w, reply_str(reply, i, &len),
                                    reply_str(reply, i + 1, &len));
         if (h != NULL && h->group == g && !h->lost) {
-            log_warn(w->log, "task %s is not ours any more", h->run.id);
+            log_warn(w->log, log_event("stale"), log_text("id", h->run.id),
+                     log_text("function", h->run.function),
+                     log_text("text", "not ours any more"));
             worker_drop(w, h);
         }
     }
@@ -387,7 +392,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
     w->fleet_heard = 1;
     int leading = reply_i64(reply, 1) == 1;
     if (leading && !w->leading)
-        log_debug(w->log, "this worker does the reaping now");
+        log_debug(w->log, log_event("lead"));
     w->leading = leading;
     exchange_obey(w, reply_at(reply, 2));
     for (size_t i = 3; i < reply_n(reply); i++) {
@@ -401,6 +406,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
 void exchange_fleet(struct worker *w, int leave)
 {
     char lease[64], *text = record_write(w);
+    log_settle(w->log, leave);
     struct args a;
     args_init(&a);
     args_add_str(&a, w->name);

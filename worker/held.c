@@ -257,10 +257,11 @@ void held_date(struct worker *w, struct held *h, int anyway)
     w->n_undated--;
     held_set_status(w, h, &err);
     if (!h->undated) {
-        log_info(w->log, "task %s: when it runs next is known now", h->run.id);
+        log_info(w->log, log_event("next_run_time"), log_text("id", h->run.id));
     } else if (anyway) {
-        log_error(w->log, "task %s: reported without its next time: %s",
-                  h->run.id, err.text);
+        log_error(w->log, log_event("next_run_time"),
+                  log_text("id", h->run.id), log_text("error", err.text),
+                  log_text("text", "it is reported without"));
         h->undated = 0;
         w->n_undated--;
     }
@@ -282,8 +283,9 @@ static void held_judge(struct worker *w, struct held *h,
         snprintf(h->advice, sizeof(h->advice), " !%" PRId64, r->retry_ms);
     held_set_status(w, h, &err);
     if (h->undated)
-        log_error(w->log, "task %s: when it runs next cannot be told, so its "
-                  "report waits: %s", h->run.id, err.text);
+        log_error(w->log, log_event("next_run_time"),
+                  log_text("id", h->run.id), log_text("error", err.text),
+                  log_text("text", "its report waits"));
 }
 
 static void held_add_evidence(json_t *o, const struct run_result *r)

@@ -81,7 +81,8 @@ static void loop_load_later(stint_worker *sw, const struct stint_err *err)
 {
     const struct timeval tv = {LOAD_AGAIN_MS / 1000, 0};
     if (err->code != sw->told)
-        log_warn(&sw->log, "Redis: %s", err->text);
+        log_warn(&sw->log, log_event("library"),
+                 log_text("error", err->text));
     sw->told = err->code;
     evtimer_add(sw->again, &tv);
 }
@@ -98,15 +99,18 @@ static void loop_on_info(const struct redisReply *reply,
         return;
     if (info_text(reply->str, "maxmemory_policy", policy, sizeof(policy)) &&
         strcmp(policy, "noeviction") != 0) {
-        log_warn(&sw->log, "Redis will throw tasks away when its memory is "
-                 "full: maxmemory-policy is %s, and must be noeviction",
-                 policy);
+        log_warn(&sw->log, log_event("settings"),
+                 log_text("maxmemory-policy", policy),
+                 log_text("text", "Redis will throw tasks away when its "
+                          "memory is full: it must be noeviction"));
         sw->has_warned = 1;
     }
     if (info_find(reply->str, "aof_enabled") != NULL &&
         info_count(reply->str, "aof_enabled") == 0) {
-        log_warn(&sw->log, "Redis keeps no append-only file (appendonly no): "
-                 "what it is told is lost when it stops");
+        log_warn(&sw->log, log_event("settings"),
+                 log_text("appendonly", "no"),
+                 log_text("text", "Redis keeps no append-only file: what it "
+                          "is told is lost when it stops"));
         sw->has_warned = 1;
     }
 }
@@ -134,7 +138,8 @@ static void loop_on_ready(const struct redisReply *reply,
         return; /* lost: a new connection is on its way */
     }
     sw->told = STINT_OK;
-    log_info(&sw->log, "connected to Redis");
+    log_info(&sw->log, log_event("connect"),
+             log_text("redis", sw->conf.shown));
     for (int i = 0; sw->w.apart && i < sw->w.n_groups; i++)
         script_load(&sw->caller, sw->w.groups[i].name, loop_ignore, NULL);
     loop_look_anew(sw);
@@ -155,7 +160,9 @@ static void loop_on_state(int connected, const struct stint_err *why,
 {
     stint_worker *sw = arg;
     if (connected && why != NULL) {
-        log_warn(&sw->log, "Redis: %s (others go on)", why->text);
+        log_warn(&sw->log, log_event("disconnect"),
+                 log_text("error", why->text),
+                 log_text("text", "other parts of the cluster go on"));
         loop_look_anew(sw);
         return;
     }
@@ -164,10 +171,9 @@ static void loop_on_state(int connected, const struct stint_err *why,
         script_load(&sw->caller, NULL, loop_on_ready, sw);
         return;
     }
-    if (sw->w.connected || why->code != STINT_UNREACHABLE)
-        log_warn(&sw->log, "Redis: %s", why->text);
-    else
-        log_debug(&sw->log, "Redis: %s", why->text);
+    int is_news = sw->w.connected || why->code != STINT_UNREACHABLE;
+    log_at(&sw->log, is_news ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+           log_event("disconnect"), log_text("error", why->text));
     worker_on_connected(&sw->w, 0);
 }
 
@@ -412,8 +418,12 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
     w->reaper.want_tick = w->want_tick;
     w->reaper.want_arg = w->want_arg;
     w->reaper.apart = w->apart;
-    log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
-             sw->config.concurrency, sw->conf.shown);
+    log_info(&sw->log, log_event("worker"), log_text("status", "ACTIVE"),
+             log_text("worker", w->name),
+             log_n("concurrency", sw->config.concurrency),
+             log_n("functions", sw->config.n_types),
+             log_text("redis", sw->conf.shown),
+             log_text("version", stint_version()));
     return 0;
 }
 

@@ -66,7 +66,8 @@ static void exchange_on_parents(const struct redisReply *reply,
     else
         h->ask = 1; /* all of it again */
     if (reply == NULL) {
-        log_debug(w->log, "task_status: %s", err->text);
+        log_debug(w->log, log_event("call"), log_text("verb", "task_status"),
+                  log_text("group", a->group), log_text("error", err->text));
         w->parents_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
     }
     json_decref(a->names);
@@ -152,7 +153,8 @@ static void exchange_on_progress(const struct redisReply *reply,
     struct worker *w = arg;
     w->progressing--;
     if (reply == NULL) /* the next one says more */
-        log_debug(w->log, "progress: %s", err->text);
+        log_debug(w->log, log_event("call"), log_text("verb", "progress"),
+                  log_text("error", err->text));
     w->want_tick(w->want_arg);
 }
 

@@ -145,10 +145,9 @@ static void wait_failed(struct worker_wait *wait,
     int is_refused = why.code == STINT_AUTH;
     wait->again_mono_ms =
         w->clock() + (is_refused ? WORKER_REFUSED_MS : WORKER_BACK_OFF_MS);
-    if (is_refused)
-        log_warn(w->log, "%s: %s", what, why.text);
-    else
-        log_debug(w->log, "%s: %s", what, why.text);
+    log_at(w->log, is_refused ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+           log_event("call"), log_text("verb", what),
+           log_text("error", why.text));
 }
 
 static void wait_on_reply(const struct redisReply *reply,

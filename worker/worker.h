@@ -185,6 +185,7 @@ struct worker {
     int suspects;                 /* held ones that were lost with a worker */
     int syncs;                    /* RUNNING ones whose output is published */
     int progressing;              /* progress outstanding */
+    int log_runs;                 /* the start and end of each */
     int max_empty_runs, empty_runs;
     int64_t empty_mono_ms;        /* when to look again */
     int64_t empty_total;          /* n_total then */

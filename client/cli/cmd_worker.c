@@ -7,7 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "log_print.h"
 
 const char cmd_worker_usage[] =
     "usage: stint worker [options]\n\n"
@@ -24,8 +25,9 @@ const char cmd_worker_usage[] =
     "  --drain           end when nothing is due, scheduled or running\n"
     "  --supervise       in a child process, made anew when it dies; Redis\n"
     "                    hears at once how it died\n"
+    "  --log text|json   the form of its log, on stderr (text)\n"
     "  --log-level error|warn|info|debug\n"
-    "                    what it logs on stderr (info)\n\n"
+    "                    what it logs (info); debug: every run, too\n\n"
     "SIGTERM or SIGINT: takes nothing new and finishes what runs; a\n"
     "second one gives everything back at once.\n";
 
@@ -51,24 +53,6 @@ static void signals_set(void (*handler)(int))
     sigemptyset(&a.sa_mask);
     sigaction(SIGTERM, &a, NULL);
     sigaction(SIGINT, &a, NULL);
-}
-
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
-
-static void log_print(enum stint_log_level level, const char *line, void *arg)
-{
-    const int *most = arg;
-    if ((int)level > *most)
-        return;
-    struct timespec t;
-    char text[TIME_TEXT_LEN];
-    clock_gettime(CLOCK_REALTIME, &t);
-    time_text((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, text);
-    flockfile(stderr);
-    fprintf(stderr, "%s %-5s ", text, level_names[level]);
-    text_print(stderr, line);
-    fputc('\n', stderr);
-    funlockfile(stderr);
 }
 
 /* "a,b" and "c" become a, b, c and NULL, all copies. */
@@ -124,19 +108,11 @@ static int worker_supervise(const struct stint_worker_options *o)
     return status;
 }
 
-static int level_find(const char *name)
-{
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(level_names[i], name))
-            return i;
-    return -1;
-}
-
 /* What was given, before defaults. */
 struct given {
     struct words groups;
     int64_t concurrency, prefetch, max_empty_runs;
-    const char *level;
+    const char *level, *log;
     int supervise;
 };
 
@@ -157,8 +133,11 @@ static int given_check(const struct command *c, const struct common *common,
     if (o->heartbeat_s < 0 || o->grace_s < 0 || o->shutdown_s < 0)
         return usage_fail(c, "--heartbeat, --grace, --shutdown: must be "
                              "over 0");
-    if (level_find(g->level) < 0)
+    int is_json;
+    if (log_level_find(g->level) < 0)
         return usage_fail(c, "--log-level: no such level: %s", g->level);
+    if (log_form_find(g->log, &is_json) < 0)
+        return usage_fail(c, "--log: must be text or json");
     return -1;
 }
 
@@ -166,7 +145,7 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
 {
     struct common common = {0};
     struct stint_worker_options o = STINT_WORKER_OPTIONS_INIT;
-    struct given g = {.concurrency = INT64_MIN, .level = "info"};
+    struct given g = {.concurrency = INT64_MIN, .level = "info", .log = "text"};
     const struct option_row rows[] = {
         {"config", OPTION_TEXT, &o.config_path},
         {"group", OPTION_WORDS, &g.groups},
@@ -179,6 +158,7 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         {"drain", OPTION_FLAG, &o.drain},
         {"max-empty-runs", OPTION_COUNT, &g.max_empty_runs},
         {"supervise", OPTION_FLAG, &g.supervise},
+        {"log", OPTION_TEXT, &g.log},
         {"log-level", OPTION_TEXT, &g.level},
     };
     struct words groups = {0};
@@ -187,7 +167,8 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
     if (status < 0)
         status = given_check(c, &common, &g, &o);
     if (status < 0) {
-        int level = level_find(g.level);
+        struct log_print how = {.most = log_level_find(g.level)};
+        log_form_find(g.log, &how.is_json);
         groups_split(&g.groups, &groups);
         o.url = common.url;
         o.name_space = common.name_space;
@@ -196,7 +177,8 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         o.prefetch = (int)g.prefetch;
         o.max_empty_runs = (int)g.max_empty_runs;
         o.log = log_print;
-        o.log_arg = &level;
+        o.log_arg = &how;
+        o.log_runs = how.most == STINT_LOG_DEBUG;
         status = g.supervise ? worker_supervise(&o) : worker_serve(&o);
     }
     for (size_t i = 0; i < groups.n; i++)

@@ -138,7 +138,7 @@ static void worker_fill(struct sim_life *life, int incarnation)
 {
     struct sim *s = life->sim;
     struct worker *w = &life->worker;
-    life->log = (struct log){worker_log, life};
+    life->log = (struct log){worker_log, life, NULL};
     w->config = &life->config;
     w->log = &life->log;
     snprintf(w->host, sizeof(w->host), "sim");

@@ -136,9 +136,9 @@ static void place_wait(struct place *p, const char *what)
     int is_first = p->n_failures > p->pool->n_warned;
     if (is_first)
         p->pool->n_warned = p->n_failures;
-    log_write(log, is_first ? STINT_LOG_WARN : STINT_LOG_DEBUG,
-              "%s: %s; another one in %g s", pool_name(p->pool), what,
-              (double)wait_ms / 1000);
+    log_at(log, is_first ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+           log_event("child"), log_text("program", pool_name(p->pool)),
+           log_text("error", what), log_s("again_s", wait_ms));
     place_set_due(p, clock_mono_ms() + wait_ms);
 }
 
@@ -198,8 +198,9 @@ void place_start(struct place *p)
         place_fail_start(p);
         return;
     }
-    log_debug(p->pool->pools->o.log, "%s: child %ld", pool_name(p->pool),
-              (long)p->resident.kid.pid);
+    log_debug(p->pool->pools->o.log, log_event("child"),
+              log_text("program", pool_name(p->pool)),
+              log_n("pid", p->resident.kid.pid));
     p->state = PLACE_STARTING;
     place_set_due(p, clock_mono_ms() + HELLO_MS);
 }
@@ -252,8 +253,9 @@ void place_on_gone(struct resident *r)
     end_describe(r, text, sizeof(text));
     if (had_run || p->was_told) {
         if (!p->was_told)
-            log_info(p->pool->pools->o.log, "%s: %s", pool_name(p->pool),
-                     text);
+            log_info(p->pool->pools->o.log, log_event("child"),
+                     log_text("program", pool_name(p->pool)),
+                     log_text("error", text));
         p->n_failures = 0;
         place_start(p);
         pool_feed(p->pool);
@@ -353,8 +355,8 @@ static void place_on_hello(struct place *p, const json_t *frame,
                                     json_true());
     }
     if (name != NULL)
-        log_debug(p->pool->pools->o.log, "child %ld: %.100s",
-                  (long)p->resident.kid.pid, name);
+        log_debug(p->pool->pools->o.log, log_event("child"),
+                  log_n("pid", p->resident.kid.pid), log_text("hello", name));
     p->pool->n_warned = 0;
     resident_ignore(&p->resident);
     place_rest(p);

@@ -104,6 +104,13 @@ struct stint_module {
     const struct stint_function *functions;
 };
 
+/* A line is one event, as text: `event=WORD key=value …`, in UTF-8 without
+ * control characters, at most 1,000 bytes. A value that is not plain stands in
+ * quotes, exactly as a JSON string would; one that is bare and looks like a
+ * number is one. Of an event and level at most 20 lines a second come (500 at
+ * STINT_LOG_DEBUG); of the rest `event=suppressed of=WORD lines=N` tells.
+ * Arguments, results and output of tasks are never in it. Called on the
+ * worker's thread. */
 enum stint_log_level { STINT_LOG_ERROR, STINT_LOG_WARN, STINT_LOG_INFO,
                        STINT_LOG_DEBUG };
 typedef void (*stint_log_fn)(enum stint_log_level level, const char *line,
@@ -128,10 +135,14 @@ struct stint_worker_options {
     int max_empty_runs;      /* return after so many looks in a row, a
                                 heartbeat apart, found nothing to do; 0:
                                 never */
+    int log_runs;            /* 1: a line (STINT_LOG_DEBUG) at the start and
+                                end of each run, and why it failed in its own
+                                words; 0: only one of those that did not
+                                complete, without these */
 };
 #define STINT_WORKER_OPTIONS_INIT                                              \
     {sizeof(struct stint_worker_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-     0, 0}
+     0, 0, 0}
 
 typedef struct stint_worker stint_worker;
 /* Reads the configuration; does not connect. Errors: INVALID. */
