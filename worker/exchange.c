@@ -70,7 +70,9 @@ static void exchange_on_assign(const struct redisReply *reply,
 {
     struct worker_group *g = arg;
     struct worker *w = g->worker;
+    struct config *config = g->asks[0].config;
     g->assigning--;
+    config->n_uses--; /* nothing ends it while we are here */
     memmove(g->asks, g->asks + 1, sizeof(g->asks) - sizeof(g->asks[0]));
     if (reply == NULL) {
         g->hungry = 1;
@@ -94,8 +96,8 @@ static void exchange_on_assign(const struct redisReply *reply,
         const char *id = reply_str(reply, i, &id_len);
         const char *record = reply_str(reply, i + 1, &record_len);
         const char *task = reply_str(reply, i + 2, &task_len);
-        struct held *h = held_new(w, g, id, id_len, record, record_len, task,
-                                  task_len);
+        struct held *h = held_new(w, g, config, id, id_len, record,
+                                  record_len, task, task_len);
         if (h == NULL) {
             log_error(w->log, log_event("assign"), log_text("id", id),
                       log_text("group", g->name),
@@ -134,6 +136,8 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
         args_add_str(&a, w->config->types[i].name);
     check(g->assigning < ASSIGNING_MAX);
     g->asks[g->assigning].n = n_run + n_prefetch;
+    g->asks[g->assigning].config = w->config;
+    w->config->n_uses++;
     g->asks[g->assigning++].lost = lost;
     g->marker = 0;
     g->cast = 0;
@@ -270,6 +274,15 @@ static void exchange_compare(const struct worker *w, struct worker_group *g,
         g->reconcile = 1;
 }
 
+/* It has left the group, if that was not named again meanwhile. */
+static void group_has_parted(struct worker_group *g)
+{
+    g->parting = g->has_lease = g->was_leased = 0;
+    if (g->stay == GROUP_LEAVING)
+        g->stay = GROUP_GONE;
+    g->worker->want_tick(g->worker->want_arg);
+}
+
 static void exchange_on_heartbeat(const struct redisReply *reply,
                                   const struct stint_err *err, void *arg)
 {
@@ -278,6 +291,11 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
     int reconciled = g->reconciling;
     size_t len;
     g->beating = g->reconciling = 0;
+    if (g->parting && reply != NULL) {
+        group_has_parted(g);
+        return;
+    }
+    g->parting = 0;
     if (reply == NULL) {
         int wanted = g->reconcile | reconciled;
         exchange_failed(w, g, err, "heartbeat");
@@ -375,8 +393,9 @@ static void exchange_lead_alone(struct worker *w)
 {
     w->leading = w->apart;
     for (int i = 0; w->apart && i < w->n_groups; i++)
-        reaper_add_group(&w->reaper, w->groups[i].name,
-                         strlen(w->groups[i].name));
+        if (w->groups[i].stay != GROUP_GONE)
+            reaper_add_group(&w->reaper, w->groups[i].name,
+                             strlen(w->groups[i].name));
 }
 
 static void exchange_on_fleet(const struct redisReply *reply,
@@ -415,7 +434,8 @@ void exchange_fleet(struct worker *w, int leave)
              leave ? 0 : w->lease_ms, w->acted);
     args_add_str(&a, lease);
     for (int i = 0; i < w->n_groups; i++)
-        if (w->groups[i].head == &w->groups[i]) /* not each of its parts */
+        if (w->groups[i].stay == GROUP_SERVED &&
+            w->groups[i].head == &w->groups[i]) /* not each of its parts */
             args_add_str(&a, w->groups[i].name);
     w->fleet_beating = 1;
     script_call(w->caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, exchange_on_fleet,

@@ -124,6 +124,7 @@ void held_close(struct worker *w)
 }
 
 struct held *held_new(struct worker *w, struct worker_group *g,
+                      struct config *config,
                       const char *id, size_t id_len, const char *record,
                       size_t record_len, const char *task, size_t task_len)
 {
@@ -138,7 +139,8 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     size_t name_len = 0;
     h->run.json = task_text_split(h->queued, task_len, &name_len);
     h->run.json_len = task_len - name_len - 1;
-    h->type = config_find(w->config, h->queued, name_len);
+    h->config = config;
+    h->type = config_find(config, h->queued, name_len);
     if (task_state_decode(&h->record, record, record_len) < 0 ||
         h->run.json == NULL || h->type == NULL) {
         held_put_away(w, h);
@@ -152,6 +154,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     held_link(w, h,
               h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
     w->n_held++;
+    config->n_uses++;
     w->suspects += h->record.lost > 0;
     return h;
 }
@@ -161,6 +164,7 @@ void held_free(struct worker *w, struct held *h)
     held_unlink(w, h);
     w->n_held -= h->state != HELD_OVERSTAYED;
     w->n_undated -= h->undated;
+    h->config->n_uses--;
     if (h->record.lost > 0 && --w->suspects == 0) {
         h->group->hungry = 1; /* for the next of them */
         w->want_tick(w->want_arg);
@@ -179,6 +183,7 @@ struct held *held_overstay(struct worker *w, struct held *h)
     size_t cap = twin->text_cap, json_at = (size_t)(h->queued - h->text);
     memcpy(text, h->text, h->text_cap);
     *twin = *h;
+    twin->config->n_uses++;
     twin->text = text;
     twin->text_cap = cap;
     twin->queued = text + json_at;

@@ -24,6 +24,7 @@ static void loop_tick(stint_worker *sw)
         event_active(sw->end, EV_TIMEOUT, 0);
         return;
     }
+    reload_settle(sw);
     /* To the microsecond: the tick of the clock that next names, not the one
      * after it. */
     const int64_t max_us = 60 * INT64_C(1000000);
@@ -54,8 +55,13 @@ static void loop_on_stop(evutil_socket_t fd, short what, void *arg)
     char bytes[16];
     (void)what;
     ssize_t n = read(fd, bytes, sizeof(bytes));
-    if (n > 0)
-        sw->w.stops += (int)n;
+    int reload = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        sw->w.stops += bytes[i] == WORD_STOP[0];
+        reload |= bytes[i] == WORD_RELOAD[0];
+    }
+    if (reload)
+        reload_now(sw);
     loop_tick(sw);
 }
 
@@ -222,47 +228,62 @@ static const struct function *loop_find(const char *name, void *arg)
     return t != NULL && t->function.fn != NULL ? &t->function : NULL;
 }
 
-/* What dies with the worker when it leaves processes behind must be there
- * before them, and before there are threads. */
-static int loop_executors(stint_worker *sw, struct stint_err *err)
+struct executor *loop_executor_new(stint_worker *sw, struct config *c,
+                                   enum executor_kind kind,
+                                   struct stint_err *err)
 {
     static struct executor *(*const make[EXECUTOR_N])(
         const struct executor_options *o, struct stint_err *err) = {
         [EXECUTOR_PROGRAM] = program_executor_new,
         [EXECUTOR_CHILDREN] = children_executor_new,
+        [EXECUTOR_FORKS] = children_executor_new,
         [EXECUTOR_THREAD] = thread_executor_new};
-    struct worker *w = &sw->w;
+    struct child_pool *pools[FUNCTIONS_MAX];
     struct executor_options o = {.base = sw->base,
                                  .grace_ms = sw->grace_ms,
-                                 .worker = w->name,
+                                 .worker = sw->w.name,
+                                 .children = sw->children,
                                  .on_done = worker_on_done,
                                  .on_progress = worker_on_progress,
                                  .on_return = worker_on_return,
-                                 .arg = w,
-                                 .n_threads = sw->config.concurrency,
+                                 .arg = &sw->w,
+                                 .n_threads = c->concurrency,
                                  .log = &sw->log,
-                                 .pools = sw->config.pools,
-                                 .n_pools = sw->config.n_pools,
+                                 .pools = pools,
                                  .find = loop_find,
-                                 .find_arg = &sw->config};
-    int n_processes = config_count(&sw->config, EXECUTOR_PROGRAM) +
-                      config_count(&sw->config, EXECUTOR_CHILDREN);
-    if (n_processes > 0) {
-        sw->guard = guard_start(w->name, &sw->guard_fd, err);
+                                 .find_arg = c};
+    for (int i = 0; i < c->n_pools; i++)
+        if ((c->pools[i]->argv == NULL) == (kind == EXECUTOR_FORKS))
+            pools[o.n_pools++] = c->pools[i];
+    return make[kind](&o, err);
+}
+
+/* What dies with the worker when it leaves processes behind must be there
+ * before them, and before there are threads: also for those that a file may
+ * name later. */
+static int loop_executors(stint_worker *sw, struct stint_err *err)
+{
+    struct config *c = sw->config;
+    int n_processes = config_count(c, EXECUTOR_PROGRAM) +
+                      config_count(c, EXECUTOR_CHILDREN) +
+                      config_count(c, EXECUTOR_FORKS);
+    if (n_processes > 0 || sw->config_path != NULL) {
+        sw->guard = guard_start(sw->w.name, &sw->guard_fd, err);
         if (sw->guard < 0)
             return -1;
-        sw->children = children_new(sw->base, w->name, err);
+        sw->children = children_new(sw->base, sw->w.name, err);
         if (sw->children == NULL)
             return -1;
-        o.children = sw->children;
     }
     for (int i = 0; i < EXECUTOR_N; i++) {
-        if (config_count(&sw->config, i) == 0)
+        if (config_count(c, i) == 0)
             continue;
-        w->executors[i] = make[i](&o, err);
-        if (w->executors[i] == NULL)
+        c->executors[i] = loop_executor_new(sw, c, i, err);
+        if (c->executors[i] == NULL)
             return -1;
     }
+    if (c->executors[EXECUTOR_FORKS] != NULL)
+        sw->first = c;
     return 0;
 }
 
@@ -313,13 +334,14 @@ static void loop_close(stint_worker *sw)
     for (struct held *h = w->held[HELD_RUNNING].first; h; h = h->next)
         sw->is_stuck |= h->type->runs_on == EXECUTOR_THREAD;
     for (int i = 0; i < EXECUTOR_N; i++) {
-        struct executor *e = w->executors[i];
+        struct executor *e = w->config->executors[i];
         if (e != NULL && sw->is_stuck && i == EXECUTOR_THREAD)
             thread_executor_abandon(e);
         else if (e != NULL)
             e->ops->close(e);
-        w->executors[i] = NULL;
+        w->config->executors[i] = NULL;
     }
+    reload_close(sw);
     children_free(sw->children);
     sw->children = NULL;
     for (int s = 0; s < HELD_N && !sw->is_stuck; s++)
@@ -375,7 +397,7 @@ static void loop_on_end(evutil_socket_t fd, short what, void *arg)
 static int loop_set_up(stint_worker *sw, struct stint_err *err)
 {
     struct worker *w = &sw->w;
-    if (sw->config.n_types == 0)
+    if (sw->config->n_types == 0)
         return err_set(err, STINT_INVALID, "the worker knows no function: "
                        "give it a configuration with \"tasks\"");
     if (conf_resolve(&sw->conf, sw->url, err) < 0 ||
@@ -420,8 +442,8 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
     w->reaper.apart = w->apart;
     log_info(&sw->log, log_event("worker"), log_text("status", "ACTIVE"),
              log_text("worker", w->name),
-             log_n("concurrency", sw->config.concurrency),
-             log_n("functions", sw->config.n_types),
+             log_n("concurrency", sw->config->concurrency),
+             log_n("functions", sw->config->n_types),
              log_text("redis", sw->conf.shown),
              log_text("version", stint_version()));
     return 0;

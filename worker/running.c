@@ -160,9 +160,9 @@ static void exchange_on_progress(const struct redisReply *reply,
 
 /* What a task has written and how far it is, if that is new. NULL: nothing to
  * say. */
-static char *progress_text(struct worker *w, struct held *h)
+static char *progress_text(struct held *h)
 {
-    struct executor *e = w->executors[h->type->runs_on];
+    struct executor *e = h->config->executors[h->type->runs_on];
     struct buf text;
     struct run_news news = {.output = &text};
     char *json = NULL;
@@ -202,7 +202,7 @@ void exchange_progress(struct worker *w, struct worker_group *g,
         if (h->group != g || h->sync_ms == 0 || h->sync_mono_ms > now_ms)
             continue;
         h->sync_mono_ms = now_ms + h->sync_ms;
-        texts[n] = progress_text(w, h);
+        texts[n] = progress_text(h);
         if (texts[n] == NULL)
             continue;
         args_add_str(&a, h->run.id);

@@ -90,6 +90,16 @@ void stint_supervisor_stop(stint_supervisor *s)
     errno = saved;
 }
 
+void stint_supervisor_reload(stint_supervisor *s)
+{
+    int saved = errno;
+    if (s->worker != NULL)
+        stint_worker_reload(s->worker);
+    else if (s->pid > 0)
+        kill(s->pid, SIGHUP);
+    errno = saved;
+}
+
 /* ---- In the child --------------------------------------------------------- */
 
 static void hello_say(int fd, const char *what, const char *text)
@@ -113,6 +123,7 @@ static int life_child(stint_supervisor *s, int hello_fd)
     hello_say(hello_fd, "W", worker_name_of(w));
     for (int i = 0; worker_group_of(w, i) != NULL; i++)
         hello_say(hello_fd, "G", worker_group_of(w, i));
+    worker_hello_to(w, hello_fd);
     s->worker = w;
     for (int i = 0; i < s->stops; i++)
         stint_worker_stop(w); /* asked for while we were being made */

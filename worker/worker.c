@@ -20,7 +20,6 @@
 #define AHEAD_MS       5   /* take so much work beyond the slots, at the
                               present rate */
 #define AHEAD_MAX      2000
-#define UNBLOCK_MS     20  /* until Redis has seen that we wait no more */
 #define THREADS_WAIT_MS 5000 /* at shutdown, for functions that cannot be
                                 killed */
 
@@ -31,10 +30,9 @@ static int64_t min64(int64_t a, int64_t b)
 
 /* ---- Running ------------------------------------------------------------- */
 
-static struct executor *worker_executor(const struct worker *w,
-                                        const struct held *h)
+static struct executor *worker_executor(const struct held *h)
 {
-    return w->executors[h->type->runs_on];
+    return h->config->executors[h->type->runs_on];
 }
 
 /* Processes get the whole task; a C function asks for what it needs. */
@@ -92,7 +90,7 @@ void worker_run(struct worker *w, struct held *h)
         worker_end(w, h, RUN_FAILED, "the task is not JSON");
         return;
     }
-    struct executor *e = worker_executor(w, h);
+    struct executor *e = worker_executor(h);
     e->ops->start(e, &h->run);
 }
 
@@ -174,7 +172,7 @@ void worker_on_return(struct run *run, void *arg)
 
 void worker_drop(struct worker *w, struct held *h)
 {
-    struct executor *e = worker_executor(w, h);
+    struct executor *e = worker_executor(h);
     if (h->state == HELD_RUNNING) {
         h->lost = 1;
         e->ops->stop(e, &h->run, 1);
@@ -188,7 +186,7 @@ void worker_drop(struct worker *w, struct held *h)
 
 void worker_stop_run(struct worker *w, struct held *h)
 {
-    struct executor *e = worker_executor(w, h);
+    struct executor *e = worker_executor(h);
     if (h->stopping)
         return;
     h->stopping = 1; /* one that starts is stopped when it does */
@@ -227,6 +225,8 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         next = w->fleet_mono_ms;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
+        if (g->stay == GROUP_GONE)
+            continue;
         if (g->has_lease && now_ms - g->leased_mono_ms > w->lease_ms) {
             /* We slept past our lease: what of this is still ours? */
             log_warn(w->log, log_event("lease"), log_text("group", g->name),
@@ -273,7 +273,8 @@ static void worker_tick_reports(struct worker *w)
 
 int worker_group_is_ready(const struct worker_group *g)
 {
-    return g->has_lease && !g->reconcile && !g->reconciling && !g->assigning;
+    return g->stay == GROUP_SERVED && g->has_lease && !g->reconcile &&
+           !g->reconciling && !g->assigning;
 }
 
 static void worker_tick_starts(struct worker *w)
@@ -384,7 +385,7 @@ static void worker_tick_rate(struct worker *w, int64_t now_ms)
     if (window < RATE_WINDOW_MS)
         return;
     int64_t ahead = w->n_ended * AHEAD_MS / window;
-    w->ahead = w->executors[EXECUTOR_PROGRAM] != NULL ? 0
+    w->ahead = w->config->executors[EXECUTOR_PROGRAM] != NULL ? 0
                : ahead > AHEAD_MAX                    ? AHEAD_MAX
                                                       : (int)ahead;
     w->n_ended = 0;
@@ -403,6 +404,8 @@ static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
     int64_t left = 0, unknown = 0;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
+        if (g->stay != GROUP_SERVED)
+            continue;
         if (g->assigning || g->hungry || !g->has_lease)
             return now_ms + COUNT_MS;
         if (g->counting || g->left < 0)
@@ -423,7 +426,7 @@ static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
     if (now_ms >= w->count_mono_ms) {
         w->count_mono_ms = now_ms + COUNT_MS;
         for (int i = 0; i < w->n_groups; i++)
-            if (!w->groups[i].counting)
+            if (!w->groups[i].counting && w->groups[i].stay == GROUP_SERVED)
                 exchange_count(w, &w->groups[i]);
     }
     return w->count_mono_ms;
@@ -454,7 +457,7 @@ static int64_t worker_tick_empty(struct worker *w, int64_t now_ms)
 static void worker_release_all(struct worker *w)
 {
     for (struct held *h = w->held[HELD_RUNNING].first, *next; h; h = next) {
-        struct executor *e = worker_executor(w, h);
+        struct executor *e = worker_executor(h);
         next = h->next;
         if (!h->release) {
             h->release = 1;
@@ -529,7 +532,8 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     } else if (w->phase == WORKER_TERMINATING) {
         w->phase = WORKER_LEAVING;
         for (int i = 0; i < w->n_groups; i++)
-            exchange_heartbeat(w, &w->groups[i], now_ms, 1);
+            if (w->groups[i].stay != GROUP_GONE)
+                exchange_heartbeat(w, &w->groups[i], now_ms, 1);
         exchange_fleet(w, 1);
     } else if (!beating) {
         worker_gone(w);
@@ -556,7 +560,7 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
     for (int i = 0; i < EXECUTOR_N; i++) {
-        struct executor *e = w->executors[i];
+        struct executor *e = w->config->executors[i];
         if (e != NULL)
             next = min64(next, e->ops->tick(e, now_ms));
     }
@@ -570,6 +574,7 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
         next = min64(next, worker_tick_parents(w, now_ms));
         next = min64(next, worker_tick_progress(w, now_ms));
         if (w->phase == WORKER_ACTIVE && w->stops == 0) {
+            next = min64(next, worker_tick_leaving(w, now_ms));
             if (!w->disabled)
                 worker_tick_starts(w);
             next = min64(next, worker_tick_assigns(w, now_ms));

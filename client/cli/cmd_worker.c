@@ -29,7 +29,8 @@ const char cmd_worker_usage[] =
     "  --log-level error|warn|info|debug\n"
     "                    what it logs (info); debug: every run, too\n\n"
     "SIGTERM or SIGINT: takes nothing new and finishes what runs; a\n"
-    "second one gives everything back at once.\n";
+    "second one gives everything back at once. SIGHUP: reads the\n"
+    "configuration again; what runs is finished by the old one.\n";
 
 /* For the signal handler only. */
 static stint_worker *volatile signalled_worker;
@@ -47,12 +48,27 @@ static void signal_stop(int number)
     errno = e;
 }
 
+static void signal_reload(int number)
+{
+    (void)number;
+    int e = errno;
+    stint_worker *w = signalled_worker;
+    if (w)
+        stint_worker_reload(w);
+    if (signalled_supervisor)
+        stint_supervisor_reload(signalled_supervisor);
+    errno = e;
+}
+
 static void signals_set(void (*handler)(int))
 {
     struct sigaction a = {.sa_handler = handler};
     sigemptyset(&a.sa_mask);
     sigaction(SIGTERM, &a, NULL);
     sigaction(SIGINT, &a, NULL);
+    if (handler == signal_stop)
+        a.sa_handler = signal_reload;
+    sigaction(SIGHUP, &a, NULL);
 }
 
 /* "a,b" and "c" become a, b, c and NULL, all copies. */

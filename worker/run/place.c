@@ -75,10 +75,18 @@ void pool_feed(struct pool *pool)
     }
 }
 
+static int place_is_needed(const struct place *p)
+{
+    return !p->pool->pools->is_retiring || p->pool->first != NULL;
+}
+
 static void place_rest(struct place *p)
 {
     idle_add(p);
-    pool_feed(p->pool);
+    if (place_is_needed(p))
+        pool_feed(p->pool);
+    else
+        place_retire(p);
 }
 
 void place_tell(struct place *p, const char *type, int64_t n)
@@ -91,12 +99,21 @@ void place_tell(struct place *p, const char *type, int64_t n)
     resident_send(&p->resident, frame);
 }
 
-static void place_retire(struct place *p)
+/* It has no run. */
+static void place_dismiss(struct place *p)
 {
     p->state = PLACE_LEAVING;
     p->was_told = 1;
     place_tell(p, "exit", 0);
     place_set_due(p, clock_mono_ms() + EXIT_MS);
+}
+
+void place_retire(struct place *p)
+{
+    if (p->state != PLACE_IDLE)
+        return;
+    idle_remove(p);
+    place_dismiss(p);
 }
 
 static int place_is_spent(const struct place *p)
@@ -119,7 +136,7 @@ static void place_take_back(struct place *p)
     if (p->resident.kid.pid == 0) /* its last words */
         p->state = PLACE_LEAVING;
     else if (place_is_spent(p))
-        place_retire(p);
+        place_dismiss(p);
     else
         place_rest(p);
 }
@@ -194,6 +211,11 @@ void place_start(struct place *p)
 {
     p->n_runs = 0;
     p->was_told = 0;
+    if (!place_is_needed(p)) {
+        p->state = PLACE_EMPTY;
+        p->due_ms = INT64_MAX;
+        return;
+    }
     if (resident_start(&p->resident) < 0) {
         place_fail_start(p);
         return;

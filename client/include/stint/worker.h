@@ -181,6 +181,14 @@ stint_worker_start(stint_worker *w, struct event_base *base,
 /* Async-signal-safe. First call: takes nothing new, finishes what runs (up to
  * shutdown_s), releases the rest. Second call: releases all at once. */
 STINT_API void stint_worker_stop(stint_worker *w);
+/* Async-signal-safe. Reads the configuration file again, as the worker's loop
+ * comes to it: groups, concurrency, functions and all of their settings. What
+ * runs goes on by the old one; functions that were registered, and options,
+ * stay. A file that cannot be used is refused as a whole, and the old one goes
+ * on. The log tells either (event=reload). C functions in processes can be
+ * removed, but to add or to change them takes a restart, as does new code of a
+ * module that is loaded already. */
+STINT_API void stint_worker_reload(stint_worker *w);
 /* Not while it runs, but from on_end. NULL is fine. */
 STINT_API void stint_worker_free(stint_worker *w);
 
@@ -198,6 +206,9 @@ STINT_API STINT_CHECKED int stint_supervisor_run(stint_supervisor *s,
 /* Async-signal-safe, as stint_worker_stop. The child inherits the caller's
  * signal handlers, so calling it from one is right in both processes. */
 STINT_API void stint_supervisor_stop(stint_supervisor *s);
+/* Async-signal-safe, as stint_worker_reload; the next worker reads the file in
+ * any case. */
+STINT_API void stint_supervisor_reload(stint_supervisor *s);
 STINT_API void stint_supervisor_free(stint_supervisor *s);
 
 #ifdef __cplusplus
