@@ -170,6 +170,7 @@ stint_worker *stint_worker_new(const struct stint_worker_options *options,
     sw->log_limit.clock = clock_mono_ms;
     sw->log = (struct log){o.log, o.log_arg, &sw->log_limit};
     sw->w.log_runs = o.log_runs;
+    sw->announces = o.announce;
     sw->w.log = &sw->log;
     if (embed_options(sw, &o, err) == 0) {
         if (pipe2(sw->stop_fd, O_CLOEXEC | O_NONBLOCK) == 0)

@@ -31,7 +31,9 @@ struct stint_worker {
     struct config *config; /* owned; what new runs go by */
     struct config *older;  /* owned, a list: what others go by still */
     struct config *first;  /* what its forks were made by; it stays */
-    int n_reloads;
+    int announces;         /* it tells the service manager, see announce.c */
+    int is_ready, says_stopping;
+    int64_t status_mono_ms, watchdog_ms, watchdog_mono_ms;
     struct log log;
     struct log_limit log_limit;
     struct worker w;
@@ -93,6 +95,12 @@ void reload_settle(stint_worker *sw);
 /* At the end: ends what runs by all but the present one; and frees all. */
 void reload_close(stint_worker *sw);
 void reload_free(stint_worker *sw);
+
+/* announce.c. Returns the next deadline. */
+void announce_begin(stint_worker *sw);
+void announce_ready(stint_worker *sw);
+void announce_reload(stint_worker *sw, int is_over);
+int64_t announce_tick(stint_worker *sw, int64_t now_ms);
 
 /* Closes and frees its connections. */
 void embed_disconnect(stint_worker *sw);

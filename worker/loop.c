@@ -20,6 +20,9 @@
 static void loop_tick(stint_worker *sw)
 {
     int64_t next = worker_tick(&sw->w, clock_mono_ms());
+    int64_t told = announce_tick(sw, clock_mono_ms());
+    if (told < next)
+        next = told;
     if (sw->w.phase == WORKER_GONE) {
         event_active(sw->end, EV_TIMEOUT, 0);
         return;
@@ -150,6 +153,7 @@ static void loop_on_ready(const struct redisReply *reply,
         script_load(&sw->caller, sw->w.groups[i].name, loop_ignore, NULL);
     loop_look_anew(sw);
     worker_on_connected(&sw->w, 1);
+    announce_ready(sw);
     if (!sw->has_warned)
         loop_ask_info(sw);
 }
@@ -413,6 +417,7 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
         return err_set(err, STINT_NOMEM, "out of memory");
     if (event_add(sw->stop, NULL) < 0) /* it would not hear SIGTERM */
         return err_errno(err, "cannot wait for the word to stop");
+    announce_begin(sw);
     w->started_wall_ms = clock_wall_ms();
     w->clock = clock_mono_ms;
     w->clock_us = clock_mono_us;

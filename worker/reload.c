@@ -140,14 +140,11 @@ static void config_replace(stint_worker *sw, struct config *c)
     }
     hello_groups(sw, n_groups);
     w->fleet_mono_ms = 0; /* let people see it */
-    sw->n_reloads++;
 }
 
-void reload_now(stint_worker *sw)
+static void reload_try(stint_worker *sw)
 {
     struct stint_err err = {0};
-    if (sw->w.stops > 0)
-        return;
     struct config *c = config_make(sw, &err);
     if (c == NULL) {
         log_error(&sw->log, log_event("reload"),
@@ -161,6 +158,15 @@ void reload_now(stint_worker *sw)
              log_text("config", sw->config_path), log_n("groups", c->n_groups),
              log_n("concurrency", c->concurrency),
              log_n("functions", c->n_types));
+}
+
+void reload_now(stint_worker *sw)
+{
+    if (sw->w.stops > 0)
+        return;
+    announce_reload(sw, 0);
+    reload_try(sw);
+    announce_reload(sw, 1);
 }
 
 /* ---- What is over --------------------------------------------------------- */

@@ -192,6 +192,7 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         o.concurrency = g.concurrency > 0 ? (int)g.concurrency : 0;
         o.prefetch = (int)g.prefetch;
         o.max_empty_runs = (int)g.max_empty_runs;
+        o.announce = 1;
         o.log = log_print;
         o.log_arg = &how;
         o.log_runs = how.most == STINT_LOG_DEBUG;

@@ -18,5 +18,6 @@
 #include <stint/client.h> /* queue tasks, look at them */
 #include <stint/async.h>  /* the same on an event loop */
 #include <stint/worker.h> /* run tasks */
+#include <stint/notify.h> /* tell the service manager */
 
 #endif

@@ -139,10 +139,14 @@ struct stint_worker_options {
                                 end of each run, and why it failed in its own
                                 words; 0: only one of those that did not
                                 complete, without these */
+    int announce;            /* 1: tells the service manager how it is, see
+                                <stint/notify.h>: READY, STATUS, RELOADING,
+                                STOPPING, WATCHDOG; for programs that are
+                                nothing but this worker */
 };
 #define STINT_WORKER_OPTIONS_INIT                                              \
     {sizeof(struct stint_worker_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-     0, 0, 0}
+     0, 0, 0, 0}
 
 typedef struct stint_worker stint_worker;
 /* Reads the configuration; does not connect. Errors: INVALID. */
