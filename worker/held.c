@@ -59,12 +59,28 @@ static int64_t seconds_of(const json_t *task, const char *key)
     return s > 0 && s <= 315360000 ? (int64_t)(s * 1000) : 0;
 }
 
-/* A task's own timeout and sync_output; parsing only those that have one. */
-static void held_read_times(struct held *h)
+/* Of a form that can do no harm in an environment or a log. */
+static void held_take_trace(struct held *h, const char *text)
+{
+    if (text == NULL || strlen(text) != TRACEPARENT_LEN ||
+        strspn(text, "0123456789abcdef-") != TRACEPARENT_LEN)
+        return;
+    memcpy(h->traceparent, text, TRACEPARENT_LEN + 1);
+    h->run.traceparent = h->traceparent;
+}
+
+static int held_has(const struct held *h, const char *key)
+{
+    return memmem(h->run.json, h->run.json_len, key, strlen(key)) != NULL;
+}
+
+/* A task's own timeout, sync_output and traceparent; parsing only those that
+ * have one. */
+static void held_read_options(struct held *h)
 {
     h->run.timeout_ms = h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
-    if (memmem(h->run.json, h->run.json_len, "\"timeout\":", 10) == NULL &&
-        memmem(h->run.json, h->run.json_len, "\"sync_output\":", 14) == NULL)
+    if (!held_has(h, "\"timeout\":") && !held_has(h, "\"sync_output\":") &&
+        !held_has(h, "\"traceparent\":"))
         return;
     json_t *task = json_loadb(h->run.json, h->run.json_len, 0, NULL);
     int64_t timeout_ms = seconds_of(task, "timeout");
@@ -73,6 +89,8 @@ static void held_read_times(struct held *h)
     h->sync_ms = seconds_of(task, "sync_output");
     if (h->sync_ms > 0 && h->sync_ms < SYNC_MS_MIN)
         h->sync_ms = SYNC_MS_MIN;
+    held_take_trace(h, json_string_value(json_object_get(task,
+                                                         "traceparent")));
     json_decref(task);
 }
 
@@ -150,7 +168,7 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     h->run.fence = h->record.fence;
     h->run.attempt = (int)(h->record.times_failed + 1);
     h->run.how = config_how(h->type);
-    held_read_times(h);
+    held_read_options(h);
     held_link(w, h,
               h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
     w->n_held++;
@@ -189,6 +207,8 @@ struct held *held_overstay(struct worker *w, struct held *h)
     twin->queued = text + json_at;
     twin->run.id = text;
     twin->run.json = text + (h->run.json - h->text);
+    twin->run.traceparent = h->run.traceparent != NULL ? twin->traceparent
+                                                       : NULL;
     twin->run.task = NULL; /* these stay with the function */
     twin->run.parents = NULL;
     twin->json = NULL;

@@ -85,7 +85,8 @@ void worker_run(struct worker *w, struct held *h)
                   log_text("function", h->run.function),
                   log_text("group", h->group->shown),
                   log_n("attempt", h->run.attempt),
-                  log_n("fence", (int64_t)h->run.fence));
+                  log_n("fence", (int64_t)h->run.fence),
+                  log_text("traceparent", h->run.traceparent));
     if (h->type->runs_on != EXECUTOR_THREAD && worker_describe(h) < 0) {
         worker_end(w, h, RUN_FAILED, "the task is not JSON");
         return;

@@ -31,6 +31,7 @@
 enum held_state { HELD_ASSIGNED, HELD_STARTING, HELD_RUNNING, HELD_DONE,
                   HELD_SENT, HELD_N, HELD_OVERSTAYED = HELD_N, HELD_LISTS };
 
+#define TRACEPARENT_LEN 55 /* 00-(32 hex)-(16 hex)-(2 hex) */
 #define ASSIGNING_MAX 2   /* assigns of a group under way at once */
 #define FOLLOW_MIN    100 /* slots free for an assign behind another */
 
@@ -52,6 +53,7 @@ struct held {
     char *text;                 /* id, NUL, what was queued, NUL; owned */
     const char *queued;         /* in text */
     char *json;                 /* made for programs, owned, or NULL */
+    char traceparent[TRACEPARENT_LEN + 1]; /* "": none */
     const char *status;         /* DONE: for report; NULL: release. Constant,
                                    or status_text */
     char status_text[64];

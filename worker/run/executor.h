@@ -68,6 +68,7 @@ struct run {
     const char *function;
     uint64_t fence;
     int attempt;          /* 1, 2, … */
+    const char *traceparent; /* of who queued it (W3C); NULL: none */
     int64_t timeout_ms;   /* > 0 */
     int64_t deadline_wall_ms; /* start + timeout by Redis's clock */
     const char *json;     /* the whole task as JSON, for stdin */

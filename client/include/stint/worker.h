@@ -32,6 +32,9 @@ STINT_API const struct json_t *stint_run_var(const stint_run *r,
  * smaller one. */
 STINT_API uint64_t stint_run_fence(const stint_run *r);
 STINT_API int stint_run_attempt(const stint_run *r); /* 1, 2, … */
+/* The trace of who queued it, as W3C's Trace Context writes it; NULL: none. A
+ * span of the run is its child. */
+STINT_API const char *stint_run_traceparent(const stint_run *r);
 
 /* How long there is. The instant the timeout passes, in ms since the epoch by
  * Redis's clock; and the seconds until then by ours, < 0 once it has. */
