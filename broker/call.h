@@ -26,7 +26,8 @@ enum route_flags {
     ROUTE_LINES = 2, /* takes application/x-ndjson: call_line */
     ROUTE_LONG = 4,  /* waits long: counted apart, ends when the client goes */
     ROUTE_OPEN = 8,  /* answered without authentication (healthz, readyz) */
-    ROUTE_STREAM = 16 /* server-sent events: not by a handler, see stream.h */
+    ROUTE_STREAM = 16, /* server-sent events: not by a handler, see stream.h */
+    ROUTE_INLINE = 32 /* answered from the loop: `s` is NULL, nothing waits */
 };
 
 /* One row for each method and path. In a path, {name} stands for one segment,
@@ -45,6 +46,8 @@ struct route {
 const char *call_segment(const struct call *c, const char *name);
 /* ?name=value, decoded; NULL: not given. The first, if it is given twice. */
 const char *call_query(const struct call *c, const char *name);
+/* The name of the i-th of the query; NULL: there are no more. */
+const char *call_query_name(const struct call *c, size_t i);
 /* A number of the query: *n is `otherwise` when it is not given. -1, err
  * INVALID: not a number, or not within least and most. */
 int call_query_count(const struct call *c, const char *name, int64_t least,
@@ -59,7 +62,10 @@ const char *call_line(struct call *c, size_t *len);
 /* The Accept header, "" when there is none. */
 const char *call_accept(const struct call *c);
 enum role call_role(const struct call *c);
+const char *role_name(enum role role); /* "read"; "" for none */
 const char *call_user(const struct call *c); /* "" : nobody */
+const char *call_csrf(const struct call *c); /* of the session; "": none */
+const char *call_namespace(const struct call *c);
 /* 1: this name of a field of args, vars or result is to be hidden. */
 bool call_hides(const struct call *c, const char *field);
 

@@ -23,12 +23,12 @@ local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
     return redis.error_reply('LEASE the worker has no lease on this group')
 end
-local known = {}
+local known = {} -- from when it is met, where its runs are counted
 for i = 7, #ARGV do
     known[ARGV[i]] = true
 end
 
-local w = writer(base)
+local w = writer(base, 'assign')
 local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
 local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
@@ -74,10 +74,34 @@ local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
--- r: its record; nil: it has none, and `text` is when it is due.
-local function take(id, r, text, part)
+-- Tasks that were queued together are due together, get the same record, and are
+-- told of together.
+local row_due, row_status, row_t, row_text, row_told
+
+-- Of a task that has no record, which is due at `due`.
+local function first_record(due, status, t)
+    if due ~= row_due or status ~= row_status or t ~= row_t then
+        row_due, row_status, row_t = due, status, t
+        row_told = told(w, status, worker, fence_text, t.fn)
+        if status == 'RUNNING' then
+            tally(t, due, now)
+            row_text = 'RUNNING' .. head .. due .. tail
+        else
+            row_text = 'ASSIGNED' .. head .. due .. ' 0 0'
+        end
+    elseif status == 'RUNNING' then
+        t.n = t.n + 1
+    end
+    return row_text
+end
+
+-- r: its record; nil: it has none, and `text` is when it is due. t: where runs
+-- of its function are counted.
+local function take(id, r, text, t, part)
+    local ids -- told with it
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
     if r then
+        row_due = nil
         local fence = fence_text
         if tonumber(r.fence) >= now_us then
             fence = num(tonumber(r.fence) + 1)
@@ -88,13 +112,17 @@ local function take(id, r, text, part)
         r.status, r.fence, r.token, r.worker = status, fence, token, worker
         r.parked = nil
         if status == 'RUNNING' then
+            tally(t, r.next, now)
             r.start, r.stop = now, 0
         end
         text = encode(r)
-    elseif status == 'RUNNING' then
-        text = 'RUNNING' .. head .. text .. tail
+        ids = told(w, status, worker, fence, t.fn)
     else
-        text = 'ASSIGNED' .. head .. text .. ' 0 0'
+        text = first_record(text, status, t)
+        ids = row_told
+    end
+    if ids then
+        ids[#ids + 1] = id
     end
     state[#state + 1] = id
     state[#state + 1] = text
@@ -102,6 +130,21 @@ local function take(id, r, text, part)
     held[#held + 1] = id
     taken = taken + (part and 0 or 1)
     return text
+end
+
+local last_known, last_mark -- most tasks are of the function of the one before
+
+-- Where its runs are counted, or nil: the worker does not know it.
+local function is_known(task)
+    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
+        local fn = function_of(task)
+        last_known, last_mark = known[fn], fn .. ' '
+        if last_known == true then
+            last_known = new_tally(w, 'q', fn)
+            known[fn] = last_known
+        end
+    end
+    return last_known
 end
 
 local parts = {}
@@ -113,9 +156,10 @@ for _, id in ipairs(parts) do
     local r, task = look_up(base, id)
     put(w, 'ZREM', cast, id)
     if r and r.status == 'QUEUED' then
-        if known[function_of(task)] then
+        local t = is_known(task)
+        if t then
             reply[#reply + 1] = id
-            reply[#reply + 1] = take(id, r, nil, true)
+            reply[#reply + 1] = take(id, r, nil, t, true)
             reply[#reply + 1] = task
         else
             finish(w, id, r, 'SKIPPED', now)
@@ -127,19 +171,9 @@ if rests == '' and not is_plain and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
-local last_known, last_mark -- most tasks are of the function of the one before
-
-local function is_known(task)
-    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
-        local fn = function_of(task)
-        last_known, last_mark = known[fn], fn .. ' '
-    end
-    return last_known
-end
-
 -- A due task: taken, parked, or too late.
 local function hand_out(id, due, text, task)
-    local r = text and decode(text)
+    local r, t = text and decode(text), nil
     if not task or task == LOST or r and r.status == 'BROKEN' then
         if not r or not ENDED[r.status] then -- be loud
             lose(w, id, r or fresh(due), now, now_us, task,
@@ -152,17 +186,22 @@ local function hand_out(id, due, text, task)
     elseif r and r.expire and tonumber(r.expire) < now then
         leave(w, id, r, task)
         r.token, r.worker = '-', '-'
+        local verb = tell_as(w, 'expire')
         finish(w, id, r, 'EXPIRED', now)
+        tell_as(w, verb)
         more = true
-    elseif is_known(task) then
-        reply[#reply + 1] = id
-        reply[#reply + 1] = take(id, r, due)
-        reply[#reply + 1] = task
     else
-        r = r or fresh(due)
-        r.parked = '1'
-        requeue(w, id, r, r.next, task)
-        more = true
+        t = is_known(task)
+        if t then
+            reply[#reply + 1] = id
+            reply[#reply + 1] = take(id, r, due, t)
+            reply[#reply + 1] = task
+        else
+            r = r or fresh(due)
+            r.parked = '1'
+            requeue(w, id, r, r.next, task)
+            more = true
+        end
     end
 end
 

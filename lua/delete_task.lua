@@ -17,12 +17,13 @@ if redis.call('ZCOUNT', children, '0', '0') > STEP then
     return redis.error_reply('STATE stop it first: too many tasks depend on '
                              .. 'it; it is ' .. r.status)
 end
-local w = writer(base)
+local w = writer(base, 'delete_task')
 leave(w, id, r, task)
 if r.kids then -- also those that an ended one has not told yet
     w.ended[1] = {id, ENDED[r.status] and r.status or 'DELETED'}
     w.family = true
 end
+tell(w, id, {status = 'GONE', worker = '-', fence = r.fence}, function_of(task))
 put(w, 'HDEL', base .. ':task', id)
 put(w, 'HDEL', base .. ':state', id)
 put(w, 'HDEL', base .. ':run', id)

@@ -8,7 +8,7 @@
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local own = own_group(base)
-local w, recs = writer(base), {}
+local w, recs = writer(base, 'deliver'), {}
 local n = 0
 for i = 3, #ARGV, 4 do
     local kind, id, from, word = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]

@@ -9,7 +9,7 @@ local r, task, refusal = live_task(base, id)
 if refusal then
     return refusal
 end
-local w = writer(base)
+local w = writer(base, 'disable_task')
 if not r.disabled then
     local before, kind = place(base, r, task)
     if r.status == 'ASSIGNED' then -- its worker finds out when it starts it
@@ -21,6 +21,7 @@ if not r.disabled then
         requeue(w, id, r, r.next, task)
     else
         save(w, id, r)
+        tell(w, id, r, function_of(task))
     end
 end
 flush(w, now)

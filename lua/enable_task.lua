@@ -8,7 +8,7 @@ local r, task, refusal = live_task(base, id)
 if refusal then
     return refusal
 end
-local w = writer(base)
+local w = writer(base, 'enable_task')
 if r.disabled then
     local before = place(base, r, task)
     r.disabled = nil
@@ -17,6 +17,7 @@ if r.disabled then
         requeue(w, id, r, r.next, task)
     else
         save(w, id, r)
+        tell(w, id, r, function_of(task))
     end
 end
 flush(w, now)

@@ -22,7 +22,7 @@ local holds = redis.call('SCARD', base .. ':running:' .. worker)
 local listed, rests, heard = string.match(ARGV[5], '^(%d)(r?) ?(%d*)$')
 rests = rests == 'r'
 heard = tonumber(heard) or now_us
-local w = writer(base)
+local w = writer(base, 'heartbeat')
 local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
     reply[2] = 'NEW'

@@ -1,6 +1,6 @@
 -- Shared by every script: key names, the clock, state records, writes. It goes
--- on in prelude_series.lua and prelude_families.lua; prelude_fsck.lua is for fsck
--- and repair only.
+-- on in prelude_events.lua, prelude_series.lua, prelude_families.lua and
+-- prelude_measures.lua; prelude_fsck.lua is for fsck and repair only.
 --
 -- KEYS[1] is the base of a group, {stint:GROUP}, or of the fleet, {stint};
 -- all other keys are derived here and nowhere else. ARGV[1] is the protocol,
@@ -191,9 +191,10 @@ local function home_score(r, task)
     return r.stop + (task == '-' and HOUR or tonumber(r.ttl or DAY))
 end
 
--- A writer collects the arguments of variadic commands.
-local function writer(base)
-    return {base = base, heads = {}, order = {}, by = {}, counts = {},
+-- A writer collects the arguments of variadic commands, and events: verb is what
+-- they are told under.
+local function writer(base, verb)
+    return {base = base, verb = verb or 'change', heads = {}, order = {}, by = {}, counts = {},
             runs = {}, wakes = {}, ended = {}, gone = {}, parts = {},
             demands = {}}
 end
@@ -233,6 +234,9 @@ local function wake(w, at, fn)
 end
 
 local settle -- what follows for others when tasks end: prelude_families.lua
+local count_runs -- how long it took: prelude_measures.lua
+local events_kept, add_event, told, tell, tell_as, write_events -- of
+    -- prelude_events.lua
 
 local function write(w)
     for _, head in ipairs(w.heads) do -- while it still is what was read
@@ -333,6 +337,12 @@ local function flush(w, now)
     for key, at in pairs(w.wakes) do
         redis.call('ZADD', key, 'LT', num(at), 'w')
     end
+    if w.tallies or w.lost then
+        count_runs(w, now)
+    end
+    if w.told then
+        write_events(w)
+    end
 end
 
 local function save(w, id, r)
@@ -367,6 +377,12 @@ local function requeue(w, id, r, due, task)
     if r.stopping then
         put(w, 'ZREM', w.base .. ':stops:' .. r.worker, id)
         r.stopping = nil
+    end
+    local is_back = r.of or r.status == 'ASSIGNED' or r.status == 'RUNNING'
+    local l = w.told ~= false and told(w, 'QUEUED', is_back and r.worker or '-',
+                                       r.fence, task and function_of(task))
+    if l then
+        l[#l + 1] = id
     end
     r.status, r.next = 'QUEUED', due
     if not r.of then
@@ -417,6 +433,8 @@ local function gather(w, id, r, status, now, payload, cron)
     put(w, 'HDEL', w.base .. ':task', id)
     put(w, 'HDEL', w.base .. ':state', id)
     put(w, 'HDEL', w.base .. ':run', id)
+    tell(w, id, {status = status == 'SKIPPED' and 'GONE' or status,
+                 worker = r.worker, fence = r.fence})
     w.gone[id] = true
     w.family = true
 end
@@ -441,6 +459,7 @@ local function finish(w, id, r, status, now, payload, cron)
     r.status, r.stop = status, now
     r.parked, r.wait, r.live, r.parts, r.open = nil, nil, nil, nil, nil
     save(w, id, r)
+    tell(w, id, r)
     put(w, 'ZADD', w.base .. ':finished', num(now + (r.ttl or DAY)), id)
     w.counts[status] = (w.counts[status] or 0) + 1
     if keep then
@@ -489,6 +508,7 @@ local function lose(w, id, r, now, now_us, task, why, is_worker_lost)
         for _, name in ipairs({':task', ':state', ':run'}) do
             put(w, 'HDEL', base .. name, id)
         end
+        tell(w, id, {status = 'GONE', worker = '-', fence = '0'})
         if not task and not r then
             return
         end
@@ -515,6 +535,7 @@ local function lose(w, id, r, now, now_us, task, why, is_worker_lost)
     if task == '-' then
         r.status, r.stop = 'FAILED', now
         save(w, id, r)
+        tell(w, id, r)
         put(w, 'ZADD', base .. ':ids', num(now + HOUR), id)
         return
     end
@@ -592,6 +613,7 @@ local function expire_due(w, now, limit)
     if #ids == 0 then
         return gone, 0
     end
+    local verb = tell_as(w, 'expire')
     local states = fetch(w.base .. ':state', ids)
     local tasks = fetch(w.base .. ':task', ids)
     for i, id in ipairs(ids) do
@@ -606,13 +628,17 @@ local function expire_due(w, now, limit)
             put(w, 'ZREM', w.base .. ':expiry', id)
         end
     end
+    tell_as(w, verb)
     return gone, #ids
 end
 
 -- Ended tasks past their retention -> gone. The id stays at least an hour, in
--- :ids, with "-" for a task. One whose children are not all told yet stays.
-local function prune_ids(w, ids, now)
+-- :ids, with "-" for a task. One whose children are not all told yet stays. The
+-- last n_ids of them (absent: none) are of :ids: nothing is left to be told.
+local function prune_ids(w, ids, now, n_ids)
     local base = w.base
+    local verb = tell_as(w, 'prune')
+    local l = #ids > (n_ids or 0) and told(w, 'GONE', '-', '0')
     local states = fetch(base .. ':state', ids)
     -- Last of all: prune looks for them here, also after an error.
     list(w, 'ZREM', base .. ':finished').pass = PASSES
@@ -637,8 +663,12 @@ local function prune_ids(w, ids, now)
             if r and r.kids then
                 put(w, 'UNLINK', base .. ':children:' .. id)
             end
+            if l and i <= #ids - (n_ids or 0) then
+                l[#l + 1] = id
+            end
         end
     end
+    tell_as(w, verb)
 end
 
 local function first_score(key)

@@ -154,6 +154,7 @@ end
 -- What follows when tasks end: bounded, the reaper does the rest.
 settle = function(w, now)
     local recs, room = {}, STEP
+    local verb = tell_as(w, 'settle')
     for id, part in pairs(w.parts) do
         parts_ended(w, id, part, now)
     end
@@ -167,6 +168,7 @@ settle = function(w, now)
         end
         i = i + 1
     end
+    tell_as(w, verb)
 end
 
 -- Due broadcasts -> RUNNING, one part for each live worker that takes tasks.
@@ -192,7 +194,7 @@ local function fire_due(w, now, now_us, limit)
     if #workers == 0 then
         return 0
     end
-    local n = 0
+    local n, verb = 0, tell_as(w, 'fire')
     for _, id in ipairs(due) do
         local r, task = look_up(base, id)
         if r and r.status == 'QUEUED' and not (r.expire
@@ -202,6 +204,7 @@ local function fire_due(w, now, now_us, limit)
             r.status, r.start, r.stop, r.token = 'RUNNING', now, 0, 'cast'
             r.parts, r.open = num(#workers), num(#workers)
             save(w, id, r)
+            tell(w, id, r, function_of(task))
             put(w, 'ZADD', base .. ':casting', r.fence, id)
             for i, worker in ipairs(workers) do
                 local part = {status = 'QUEUED', fence = '0', token = '-',
@@ -217,5 +220,6 @@ local function fire_due(w, now, now_us, limit)
             n = n + 1
         end
     end
+    tell_as(w, verb)
     return n
 end

@@ -10,7 +10,7 @@ for i = 4, #ARGV, 3 do
     ids[#ids + 1] = ARGV[i]
 end
 local states = fetch(base .. ':state', ids)
-local w, reply = writer(base), {num(now_us)}
+local w, reply = writer(base, 'progress'), {num(now_us)}
 for i, id in ipairs(ids) do
     local r = states[i] and decode(states[i])
     local word = 'STALE'

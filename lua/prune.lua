@@ -21,7 +21,7 @@ for _, id in ipairs(old) do
     ids[#ids + 1] = id
 end
 more = more or (#old > 0 and #ids == limit)
-local w = writer(base)
-prune_ids(w, ids, now)
+local w = writer(base, 'prune')
+prune_ids(w, ids, now, #old)
 flush(w, now)
 return {num(now_us), num(#ids), more and '1' or '0'}

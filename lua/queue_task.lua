@@ -147,6 +147,11 @@ if n == 1 and #bad == 1 and not again and ARGV[7] == '' and ARGV[8] == ''
     local due = when(ARGV[6])
     redis.call('ZADD', base .. ':queued', due, ids[1])
     redis.call('ZADD', base .. ':wake', 'LT', due, 'w')
+    local kept = events_kept(base)
+    if kept > 0 then
+        add_event(base, kept, 'queue_task', 1,
+                  'QUEUED - 0 ' .. ARGV[5] .. ' ' .. ids[1])
+    end
     return bad
 end
 
@@ -172,13 +177,14 @@ if #bad > 1 then
     return bad
 end
 
-local w = writer(base)
+local w = writer(base, 'queue_task')
 -- Written last: whoever asks again after an error before that queues it again,
 -- where a task that stands nowhere would be taken for one that is queued.
 local task = {cmd = 'HSET', key = base .. ':task', pass = RECORDS}
 local queued = list(w, 'ZADD', base .. ':queued')
 local has_large
 local first, last -- when the earliest is due; the one before
+local ids_told, fn_told -- of the event of those before
 local changed = {} -- records of parents that have become so
 local stillborn = {} -- tasks of this call whose parents failed them
 
@@ -236,6 +242,13 @@ for i = 1, n do
         if rules == '' and ARGV[at + 3] == '' and not parents[i] then
             queued[#queued + 1] = due
             queued[#queued + 1] = ids[i]
+            if ARGV[at + 1] ~= fn_told then
+                fn_told = ARGV[at + 1]
+                ids_told = told(w, 'QUEUED', '-', '0', fn_told)
+            end
+            if ids_told then
+                ids_told[#ids_told + 1] = ids[i]
+            end
             if due ~= last then
                 last, first = due, math.min(first or tonumber(due),
                                             tonumber(due))

@@ -13,7 +13,7 @@ local limit, before = tonumber(ARGV[3]), tonumber(ARGV[4])
 if before == 0 or before > now then
     before = now
 end
-local w, moved, more = writer(base), 0, false
+local w, moved, more = writer(base, 'recover'), 0, false
 local lapsed = redis.call('ZRANGEBYSCORE', base .. ':workers', '-inf',
                           '(' .. num(before), 'LIMIT', 0, 20)
 local died = ARGV[5]
@@ -64,6 +64,9 @@ for _, worker in ipairs(lapsed) do
         for i, id in ipairs(ids) do
             local r = states[i] and decode(states[i])
             if r and tasks[i] and place(base, r, tasks[i]) == key then
+                if r.status == 'RUNNING' then
+                    tally_lost(w, function_of(tasks[i]))
+                end
                 leave(w, id, r, tasks[i])
                 local crashes = tonumber(r.crashes or LOST_MAX)
                 if r.of then

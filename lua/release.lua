@@ -10,7 +10,7 @@ for i = 4, #ARGV, 2 do
     ids[#ids + 1] = ARGV[i]
 end
 local states, tasks = fetch(base .. ':state', ids), fetch(base .. ':task', ids)
-local w, reply, seen = writer(base), {num(now_us)}, {}
+local w, reply, seen = writer(base, 'release'), {num(now_us)}, {}
 for i, id in ipairs(ids) do
     local r = states[i] and decode(states[i])
     local word = 'STALE'

@@ -8,4 +8,5 @@
 -- :quarantine now), LEFT (not for a script to decide) or PARENTS (to be
 -- continued with repair_parents)
 local now, now_us = enter(ARGV)
-return fsck_step(KEYS[1], ARGV, now, now_us, writer(KEYS[1]))
+return fsck_step(KEYS[1], ARGV, now, now_us, writer(KEYS[1],
+                 'repair'))

@@ -11,7 +11,7 @@ if not r or r.status ~= 'QUEUED' or not r.wait or r.of then
     return {num(now_us), 'OK'}
 end
 local own, key = own_group(base), base .. ':parents:' .. id
-local w, open, seen, gone, failed = writer(base), {}, {}, nil, nil
+local w, open, seen, gone, failed = writer(base, 'repair_parents'), {}, {}, nil, nil
 local changed = {}
 for i = 4, #ARGV do
     local ref = ARGV[i]

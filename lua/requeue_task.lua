@@ -22,7 +22,7 @@ end
 if not ENDED[r.status] then
     return redis.error_reply('STATE it is ' .. r.status)
 end
-local w = writer(base)
+local w = writer(base, 'requeue_task')
 local last = redis.call('HGET', base .. ':run', id)
 local line = redis.call('LINDEX', base .. ':run:' .. id, 0)
 if r.start > 0 and r.token ~= '-' and r.status ~= 'EXPIRED' and not r.cast

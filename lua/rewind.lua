@@ -12,7 +12,7 @@ local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local limit, back = tonumber(ARGV[3]), tonumber(ARGV[4])
 local at, stay = tonumber(ARGV[5]), tonumber(ARGV[6])
-local w, changed = writer(base), 0
+local w, changed = writer(base, 'rewind'), 0
 
 -- A lease from before the jump lies that far ahead; one renewed since does not.
 local leases = at == 0 and {base .. ':leases'}

@@ -6,7 +6,7 @@
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local limit = tonumber(ARGV[3])
-local w = writer(base)
+local w = writer(base, 'settle')
 local ids = redis.call('ZRANGE', base .. ':endings', 0, limit - 1)
 local states = fetch(base .. ':state', ids)
 for i, id in ipairs(ids) do

@@ -10,7 +10,7 @@ local r, task, refusal = live_task(base, id)
 if refusal then
     return refusal
 end
-local w = writer(base)
+local w = writer(base, 'stop_task')
 local word = 'STOPPED'
 
 local function stop(key, s, text)
@@ -19,6 +19,7 @@ local function stop(key, s, text)
         if not s.stopping then
             s.stopping = '1'
             save(w, key, s)
+            tell(w, key, s, function_of(text))
             if not s.cast then
                 put(w, 'ZADD', base .. ':stops:' .. s.worker, num(now), key)
                 signal(w, s.worker)

@@ -185,17 +185,64 @@ static void exchange_on_batch(const struct redisReply *reply,
     w->want_tick(w->want_arg);
 }
 
+/* Texts with whose run it is behind them, for the measures: WORD @FUNCTION. Most
+ * are the same as the one before. */
+struct sayings {
+    char *room, *at; /* the texts, one behind the other */
+    const char *last;
+    const struct task_type *type; /* of the last */
+    size_t word_len;              /* in it */
+};
+
+static const char *held_word(const struct batch *b, const struct held *h)
+{
+    return b->script == SCRIPT_REPORT ? h->status : h->record.ticket;
+}
+
+static void sayings_init(struct sayings *s, const struct batch *b)
+{
+    size_t cap = 1;
+    for (int i = 0; i < b->n; i++)
+        cap += strlen(held_word(b, b->held[i])) +
+               strlen(b->held[i]->type->name) + sizeof(" @");
+    *s = (struct sayings){.room = malloc(cap)};
+    check(s->room != NULL);
+    s->at = s->room;
+}
+
+static const char *sayings_of(struct sayings *s, const char *word,
+                              const struct task_type *type)
+{
+    size_t len = strlen(word), name_len = strlen(type->name);
+    if (s->last != NULL && s->type == type && s->word_len == len &&
+        memcmp(s->last, word, len) == 0)
+        return s->last;
+    s->last = s->at;
+    s->type = type;
+    s->word_len = len;
+    memcpy(s->at, word, len);
+    memcpy(s->at + len, " @", 2);
+    memcpy(s->at + len + 2, type->name, name_len + 1);
+    s->at += len + 2 + name_len + 1;
+    return s->last;
+}
+
 static void exchange_batch(struct worker *w, struct batch *b)
 {
     struct args a;
+    struct sayings s = {0};
     args_init(&a);
     args_add_str(&a, w->name);
+    if (b->script != SCRIPT_RELEASE)
+        sayings_init(&s, b);
     for (int i = 0; i < b->n; i++) {
         struct held *h = b->held[i];
         args_add_str(&a, h->run.id);
-        args_add_str(&a, h->record.ticket);
+        args_add_str(&a, b->script == SCRIPT_START
+                             ? sayings_of(&s, h->record.ticket, h->type)
+                             : h->record.ticket);
         if (b->script == SCRIPT_REPORT) {
-            args_add_str(&a, h->status);
+            args_add_str(&a, sayings_of(&s, h->status, h->type));
             args_add(&a, h->payload != NULL ? h->payload : "",
                      h->payload_len);
         }
@@ -205,6 +252,7 @@ static void exchange_batch(struct worker *w, struct batch *b)
     script_call(w->caller, b->script, b->group->name, &a, exchange_on_batch,
                 b);
     args_close(&a);
+    free(s.room);
 }
 
 static struct batch *exchange_batch_new(struct worker *w,

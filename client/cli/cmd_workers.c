@@ -61,18 +61,19 @@ static int row_add(const struct stint_worker_status *w, void *arg)
     struct table *t = arg;
     char text[TIME_TEXT_LEN];
     table_add(t, w->name);
-    table_add(t, w->status);
-    table_add_count(t, w->running);
-    table_add_count(t, w->concurrency);
-    table_add(t, w->load >= 0 ? load_text(w->load, text) : NULL);
+    table_add_word(t, w->status);
+    table_add_count(t, w->running, PAINT_BUSY);
+    table_add_count(t, w->concurrency, PAINT_NONE);
+    table_add_right(t, w->load >= 0 ? load_text(w->load, text) : NULL,
+                    PAINT_NONE);
     snprintf(text, sizeof text, "%+" PRId64 " ms", w->skew_ms);
-    table_add(t, text);
+    table_add_right(t, text, PAINT_NONE);
     table_add(t, w->groups);
     table_add(t, w->host);
-    table_add_count(t, w->pid);
+    table_add_count(t, w->pid, PAINT_NONE);
     table_add(t, w->version);
     table_add(t, w->started_ms ? time_text(w->started_ms, text) : NULL);
-    table_add(t, age_text(w->heartbeat_age_ms, text));
+    table_add_right(t, age_text(w->heartbeat_age_ms, text), PAINT_NONE);
     return 0;
 }
 
@@ -87,9 +88,8 @@ static int workers_show(const struct common *common)
     if (!s)
         return status;
     struct stint_err err = {0};
-    struct table t = {.columns = sizeof heads / sizeof *heads};
-    for (size_t i = 0; i < t.columns; i++)
-        table_add(&t, heads[i]);
+    struct table t = {.colour = colour_on(common)};
+    table_heads(&t, heads, sizeof heads / sizeof *heads);
     if (stint_workers(s, common->json ? row_json : row_add, &t, &err))
         status = ferror(stdout) ? EXIT_FAILED : error_print(&err);
     else if (!common->json)

@@ -32,6 +32,7 @@
 #define SYNC_MS_MIN         100           /* output is published at most so
                                              often */
 #define CALL_DEADLINE_MS    5000          /* a reply later than that is unknown */
+#define EVENTS_MAX          10000         /* events shown by one call */
 #define REPLY_BYTES_MAX     (64 * 1024 * 1024) /* of Redis: far beyond any of
                                              ours, for servers gone wrong */
 #define REPLY_ELEMENTS_MAX  1000000       /* and all of its parts together */

@@ -33,9 +33,10 @@ int tls_has_more(const struct tls *t)
     return 0;
 }
 
-void tls_heard(struct tls *t)
+void tls_heard(struct tls *t, const struct redisContext *c)
 {
     (void)t;
+    (void)c;
 }
 
 const char *tls_reason(const struct tls *t, const char *otherwise)
@@ -70,6 +71,7 @@ struct tls {
     char shown[100]; /* whom we talk to */
     char name[256];  /* whom we want to talk to */
     int is_asked;    /* for a certificate, which we do not have */
+    int is_shaken;   /* the handshake is done, as we see it */
     int is_heard;    /* it has answered, so it has taken us */
 };
 
@@ -227,6 +229,7 @@ int tls_shake(struct tls *t, struct stint_err *err)
 {
     ERR_clear_error();
     int rc = SSL_do_handshake(t->ssl);
+    t->is_shaken = rc == 1; /* an alert later undoes what OpenSSL says of it */
     if (rc == 1)
         return TLS_DONE;
     switch (SSL_get_error(t->ssl, rc)) {
@@ -249,9 +252,9 @@ static int text_has(const char *text, const char *part)
     return strstr(text, part) != NULL;
 }
 
-void tls_heard(struct tls *t)
+void tls_heard(struct tls *t, const struct redisContext *c)
 {
-    if (t != NULL)
+    if (t != NULL && c->reader->len > 0) /* not of TLS's own: tickets */
         t->is_heard = 1;
 }
 
@@ -265,7 +268,7 @@ const char *tls_reason(const struct tls *t, const char *otherwise)
     const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
     if (!t->is_heard && t->is_asked)
         return "it wants a certificate of ours (tls_cert, tls_key)";
-    if (!t->is_heard && SSL_is_init_finished(t->ssl) &&
+    if (!t->is_heard && t->is_shaken &&
         SSL_get_certificate(t->ssl) != NULL &&
         (text == NULL || text_has(text, "unexpected eof")))
         return "it closed the connection: our TLS certificate was refused?";

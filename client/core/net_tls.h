@@ -32,8 +32,8 @@ enum tls_step { TLS_DONE, TLS_READ, TLS_WRITE };
 int tls_shake(struct tls *t, struct stint_err *err);
 /* 1: there is more to read, though the socket may not say so. */
 int tls_has_more(const struct tls *t);
-/* Something was read: the server has taken us. */
-void tls_heard(struct tls *t);
+/* c was read: once there are bytes of Redis's, the server has taken us. */
+void tls_heard(struct tls *t, const struct redisContext *c);
 /* Why a read or write failed, if it was TLS, else `otherwise`. */
 const char *tls_reason(const struct tls *t, const char *otherwise);
 /* After redisFree. NULL is fine. */

@@ -361,7 +361,7 @@ static int async_read_bytes(struct store_async *s)
     int rc = redisBufferRead(s->c) != REDIS_OK;
 
     if (!rc && reply_limit_look(limit, s->c->reader) == 0) {
-        tls_heard(s->tls);
+        tls_heard(s->tls, s->c);
         return 0;
     }
     async_drop_text(s, s->state == ASYNC_READY ? STINT_UNKNOWN

@@ -122,7 +122,7 @@ static int sync_read(struct store_sync *s, void **reply, int64_t until)
             sync_wait_bytes(s, &until) ||
             redisBufferRead(s->c) != REDIS_OK)
             return -1;
-        tls_heard(s->tls);
+        tls_heard(s->tls, s->c);
     }
 }
 

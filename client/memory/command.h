@@ -45,6 +45,7 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(LPUSH, lpush, -3, COMMAND_WRITES)                                        \
     X(LRANGE, lrange, 4, 0)                                                    \
     X(LTRIM, ltrim, 4, COMMAND_WRITES)                                         \
+    X(PEXPIRE, pexpire, 3, COMMAND_WRITES)                                     \
     X(PING, ping, -1, 0)                                                       \
     X(PTTL, pttl, 2, 0)                                                        \
     X(RENAME, rename, 3, COMMAND_WRITES)                                       \
@@ -59,6 +60,11 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(TYPE, type, 2, 0)                                                        \
     X(UNLINK, del, -2, COMMAND_WRITES)                                         \
     X(WAIT, wait, 3, COMMAND_OUTSIDE)                                          \
+    X(XADD, xadd, -5, COMMAND_WRITES)                                          \
+    X(XLEN, xlen, 2, 0)                                                        \
+    X(XRANGE, xrange, -4, 0)                                                   \
+    X(XREVRANGE, xrevrange, -4, 0)                                             \
+    X(XTRIM, xtrim, -4, COMMAND_WRITES)                                        \
     X(ZADD, zadd, -4, COMMAND_WRITES)                                          \
     X(ZCARD, zcard, 2, 0)                                                      \
     X(ZCOUNT, zcount, 4, 0)                                                    \

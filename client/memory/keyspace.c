@@ -12,6 +12,7 @@ static void object_close(struct object *o)
         free(o->as.string);
         break;
     case KIND_LIST:
+    case KIND_STREAM:
         list_close(&o->as.list);
         break;
     case KIND_HASH:
@@ -54,7 +55,7 @@ static struct object *object_new(enum kind kind)
     /* The largest of the union is not its first member. */
     if (kind == KIND_ZSET)
         o->as.zset = (struct zset){0};
-    else if (kind == KIND_LIST)
+    else if (kind == KIND_LIST || kind == KIND_STREAM)
         o->as.list = (struct list){0};
     else if (kind != KIND_STRING)
         o->as.hash = (struct dict){0};
@@ -70,6 +71,7 @@ static struct object *object_copy(const struct object *from)
         o->as.string = str_twin(from->as.string);
         break;
     case KIND_LIST:
+    case KIND_STREAM:
         list_copy(&o->as.list, &from->as.list);
         break;
     case KIND_HASH:
@@ -241,6 +243,7 @@ static int object_is(const struct object *a, const struct object *b)
     case KIND_STRING:
         return str_is(a->as.string, b->as.string);
     case KIND_LIST:
+    case KIND_STREAM:
         return list_is(&a->as.list, &b->as.list);
     case KIND_HASH:
         return dict_is(&a->as.hash, &b->as.hash, value_is);

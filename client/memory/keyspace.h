@@ -9,7 +9,9 @@
 #include "list.h"
 #include "zset.h"
 
-enum kind { KIND_STRING, KIND_LIST, KIND_HASH, KIND_SET, KIND_ZSET };
+enum kind {
+    KIND_STRING, KIND_LIST, KIND_HASH, KIND_SET, KIND_ZSET, KIND_STREAM
+};
 
 struct object {
     enum kind kind;
@@ -17,7 +19,7 @@ struct object {
     int64_t expire_ms; /* gone when the clock is past it; 0: never */
     union {
         struct str *string; /* owned */
-        struct list list;
+        struct list list;   /* of a stream its entries, too (cmd_stream.c) */
         struct dict hash;   /* value: a struct str, owned */
         struct dict set;    /* value: NULL */
         struct zset zset;

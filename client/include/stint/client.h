@@ -124,6 +124,16 @@ stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
                   size_t *bad, stint_progress_fn fn, void *arg,
                   struct stint_err *err);
 
+/* The same for tasks that may be there already: one with the same content
+ * (function, args, vars, and what else a run sees of it; not its times) counts
+ * as queued and is left as it is. EXISTS: there with other content, or pruned,
+ * or twice in the array. For programs that are asked to queue something and
+ * cannot tell whether they have been asked before. Goes to no spool. */
+STINT_API STINT_CHECKED int
+stint_queue_tasks_again(stint *s, stint_task *const *tasks, size_t n,
+                        size_t *n_done, size_t *bad, stint_progress_fn fn,
+                        void *arg, struct stint_err *err);
+
 /* For n ids of a group: exists[i] = 1 if the id is there, live or retained. */
 STINT_API STINT_CHECKED int stint_ids_exist(stint *s, const char *group,
                                             const char *const *ids, size_t n,
