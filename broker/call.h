@@ -26,7 +26,8 @@ enum route_flags {
     ROUTE_LINES = 2, /* takes application/x-ndjson: call_line */
     ROUTE_LONG = 4,  /* waits long: counted apart, ends when the client goes */
     ROUTE_OPEN = 8,  /* answered without authentication (healthz, readyz) */
-    ROUTE_STREAM = 16 /* server-sent events: not by a handler, see stream.h */
+    ROUTE_STREAM = 16, /* server-sent events: not by a handler, see stream.h */
+    ROUTE_INLINE = 32 /* answered from the loop: `s` is NULL, nothing waits */
 };
 
 /* One row for each method and path. In a path, {name} stands for one segment,
@@ -60,6 +61,8 @@ const char *call_line(struct call *c, size_t *len);
 const char *call_accept(const struct call *c);
 enum role call_role(const struct call *c);
 const char *call_user(const struct call *c); /* "" : nobody */
+const char *call_csrf(const struct call *c); /* of the session; "": none */
+const char *call_namespace(const struct call *c);
 /* 1: this name of a field of args, vars or result is to be hidden. */
 bool call_hides(const struct call *c, const char *field);
 

@@ -183,6 +183,13 @@ static int reaper_may_recover(const struct reaper_group *g, int64_t now_ms)
 
 static void reaper_next(struct reaper_group *g, int64_t now_ms);
 
+static void reaper_send(struct reaper *r, enum script_id id, const char *group,
+                        const struct args *args, script_done_fn fn, void *arg)
+{
+    r->n_calls++;
+    script_call(r->caller, id, group, args, fn, arg);
+}
+
 /* A reply has come: the next deadline may be another one now. */
 static void reaper_heard(const struct reaper *r)
 {
@@ -207,6 +214,9 @@ static void reaper_on_duty(const struct redisReply *reply,
         return;
     }
     int64_t moved = reply_i64(reply, 1);
+    if (g->doing == SCRIPT_EXPIRE || g->doing == SCRIPT_RECOVER ||
+        g->doing == SCRIPT_PRUNE)
+        r->n_reaped += moved;
     if (g->doing == SCRIPT_FIRE && moved == 0)
         g->fire_mono_ms = now_ms + FIRE_AGAIN_MS;
     if (moved > 0 && g->doing == SCRIPT_RECOVER)
@@ -269,7 +279,7 @@ static void reaper_on_delivered(const struct redisReply *reply,
     args_init(&a);
     args_add_i64(&a, 0);
     args_add_str(&a, m->text);
-    script_call(r->caller, SCRIPT_MESSAGES, m->from->name, &a,
+    reaper_send(r, SCRIPT_MESSAGES, m->from->name, &a,
                 reaper_on_receipt, m);
     args_close(&a);
     reaper_look(r, m->group); /* it may have an answer */
@@ -303,7 +313,7 @@ static void message_send(struct reaper_group *g, const char *text, size_t len)
     args_add(&a, word[0], size[0]);
     for (int i = 2; i < 5; i++)
         args_add(&a, word[i], size[i]);
-    script_call(g->reaper->caller, SCRIPT_DELIVER, m->group, &a,
+    reaper_send(g->reaper, SCRIPT_DELIVER, m->group, &a,
                 reaper_on_delivered, m);
     args_close(&a);
 }
@@ -330,7 +340,7 @@ static void reaper_deliver(struct reaper_group *g)
     args_init(&a);
     args_add_i64(&a, MESSAGES_MAX);
     g->busy = 1;
-    script_call(g->reaper->caller, SCRIPT_MESSAGES, g->name, &a,
+    reaper_send(g->reaper, SCRIPT_MESSAGES, g->name, &a,
                 reaper_on_messages, g);
     args_close(&a);
 }
@@ -362,7 +372,7 @@ static void reaper_call(struct reaper_group *g, enum script_id id)
         args_add_i64(&a, RETAINED_MAX);
     g->busy = 1;
     g->doing = id;
-    script_call(g->reaper->caller, id, g->name, &a, reaper_on_duty, g);
+    reaper_send(g->reaper, id, g->name, &a, reaper_on_duty, g);
     args_close(&a);
 }
 
@@ -376,7 +386,7 @@ static void reaper_rewind_send(struct reaper *r, const char *group,
     args_add_i64(&a, back_ms);
     args_add_i64(&a, at);
     args_add_i64(&a, stay);
-    script_call(r->caller, SCRIPT_REWIND, group, &a, fn, arg);
+    reaper_send(r, SCRIPT_REWIND, group, &a, fn, arg);
     args_close(&a);
 }
 
@@ -522,7 +532,7 @@ static void reaper_ask(struct reaper_group *g, int64_t now_ms)
     args_add_str(&a, g->reaper->worker);
     g->busy = 1;
     g->look_mono_ms = now_ms + g->reaper->period_ms;
-    script_call(g->reaper->caller, SCRIPT_WAKE, g->name, &a, reaper_on_wake,
+    reaper_send(g->reaper, SCRIPT_WAKE, g->name, &a, reaper_on_wake,
                 g);
     args_close(&a);
 }

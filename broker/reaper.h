@@ -37,6 +37,8 @@ struct reaper {
     int64_t fleet_mono_ms;        /* and not before */
     int64_t back_until_mono_ms;   /* or not at all any more */
     int fleet_busy;               /* that is under way */
+    int64_t n_calls;              /* it has made */
+    int64_t n_reaped;             /* tasks expired, recovered and pruned */
     int64_t (*clock)(void);       /* mono ms, for replies */
     void (*want_tick)(void *arg); /* after replies: tick soon; or NULL */
     void *want_arg;

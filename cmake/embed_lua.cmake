@@ -18,7 +18,8 @@ string(REPLACE "," ";" verbs "${VERBS}")
 file(MAKE_DIRECTORY "${OUT}")
 
 set(prelude "")
-foreach(part prelude prelude_events prelude_series prelude_families)
+foreach(part prelude prelude_events prelude_series prelude_families
+        prelude_measures)
   file(READ "${IN}/${part}.lua" text)
   string(APPEND prelude "${text}\n")
 endforeach()

@@ -23,7 +23,7 @@ local lease = redis.call('ZSCORE', base .. ':workers', worker)
 if not lease or tonumber(lease) < now then
     return redis.error_reply('LEASE the worker has no lease on this group')
 end
-local known = {}
+local known = {} -- from when it is met, where its runs are counted
 for i = 7, #ARGV do
     known[ARGV[i]] = true
 end
@@ -77,10 +77,19 @@ local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 -- Of tasks without a record the list of events, which is mostly the same.
 local told_plain, fn_told, status_told
 
--- r: its record; nil: it has none, and `text` is when it is due.
-local function take(id, r, text, part, fn)
+-- r: its record; nil: it has none, and `text` is when it is due. t: where runs
+-- of its function are counted.
+local function take(id, r, text, t, part)
     local ids -- told with it
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
+    if status == 'RUNNING' then
+        local at = r and r.next or text
+        if at == t.at then
+            t.n = t.n + 1
+        else
+            tally(t, at, now)
+        end
+    end
     if r then
         local fence = fence_text
         if tonumber(r.fence) >= now_us then
@@ -95,13 +104,13 @@ local function take(id, r, text, part, fn)
             r.start, r.stop = now, 0
         end
         text = encode(r)
-        ids = told(w, status, worker, fence, fn)
+        ids = told(w, status, worker, fence, t.fn)
     else
         text = status == 'RUNNING' and 'RUNNING' .. head .. text .. tail
             or 'ASSIGNED' .. head .. text .. ' 0 0'
-        if fn ~= fn_told or status ~= status_told then
-            told_plain = told(w, status, worker, fence_text, fn)
-            fn_told, status_told = fn, status
+        if t.fn ~= fn_told or status ~= status_told then
+            told_plain = told(w, status, worker, fence_text, t.fn)
+            fn_told, status_told = t.fn, status
         end
         ids = told_plain
     end
@@ -116,6 +125,21 @@ local function take(id, r, text, part, fn)
     return text
 end
 
+local last_known, last_mark -- most tasks are of the function of the one before
+
+-- Where its runs are counted, or nil: the worker does not know it.
+local function is_known(task)
+    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
+        local fn = function_of(task)
+        last_known, last_mark = known[fn], fn .. ' '
+        if last_known == true then
+            last_known = new_tally(w, 'q', fn)
+            known[fn] = last_known
+        end
+    end
+    return last_known
+end
+
 local parts = {}
 if rests == '' and not is_plain then
     parts = redis.call('ZRANGEBYSCORE', cast, '-inf', now_text, 'LIMIT', '0',
@@ -125,10 +149,10 @@ for _, id in ipairs(parts) do
     local r, task = look_up(base, id)
     put(w, 'ZREM', cast, id)
     if r and r.status == 'QUEUED' then
-        local fn = function_of(task)
-        if known[fn] then
+        local t = is_known(task)
+        if t then
             reply[#reply + 1] = id
-            reply[#reply + 1] = take(id, r, nil, true, fn)
+            reply[#reply + 1] = take(id, r, nil, t, true)
             reply[#reply + 1] = task
         else
             finish(w, id, r, 'SKIPPED', now)
@@ -140,20 +164,9 @@ if rests == '' and not is_plain and fire_due(w, now, now_us, 5) > 0 then
     more = true
 end
 
--- Most tasks are of the function of the one before.
-local last_known, last_fn, last_mark
-
-local function is_known(task)
-    if not last_mark or find(task, last_mark, 1, true) ~= 1 then
-        local fn = function_of(task)
-        last_known, last_fn, last_mark = known[fn], fn, fn .. ' '
-    end
-    return last_known
-end
-
 -- A due task: taken, parked, or too late.
 local function hand_out(id, due, text, task)
-    local r = text and decode(text)
+    local r, t = text and decode(text), nil
     if not task or task == LOST or r and r.status == 'BROKEN' then
         if not r or not ENDED[r.status] then -- be loud
             lose(w, id, r or fresh(due), now, now_us, task,
@@ -170,15 +183,18 @@ local function hand_out(id, due, text, task)
         finish(w, id, r, 'EXPIRED', now)
         tell_as(w, verb)
         more = true
-    elseif is_known(task) then
-        reply[#reply + 1] = id
-        reply[#reply + 1] = take(id, r, due, false, last_fn)
-        reply[#reply + 1] = task
     else
-        r = r or fresh(due)
-        r.parked = '1'
-        requeue(w, id, r, r.next, task)
-        more = true
+        t = is_known(task)
+        if t then
+            reply[#reply + 1] = id
+            reply[#reply + 1] = take(id, r, due, t)
+            reply[#reply + 1] = task
+        else
+            r = r or fresh(due)
+            r.parked = '1'
+            requeue(w, id, r, r.next, task)
+            more = true
+        end
     end
 end
 

@@ -1,7 +1,8 @@
 -- fleet_heartbeat: the fleet's registry: who is there, who leads, which groups
 -- there are. KEYS[1] is the fleet's base, {stint}.
 -- FLAGS: allow-oom
--- ARGV[3] worker ('': only name the groups)  ARGV[4] its record (JSON)
+-- ARGV[3] worker ('': only name the groups)  ARGV[4] its record (JSON; '': it
+-- is no worker and only wants to lead)
 -- ARGV[5] lease in ms, 0: it leaves; behind a blank the number of the last
 -- command it has carried out  ARGV[6...] groups; behind a blank may stand
 -- N: it is spread over N parts at least, N TOKEN: the same, and the caller is
@@ -71,8 +72,10 @@ if worker ~= '' then
             redis.call('DEL', base .. ':leader')
         end
     else
-        redis.call('HSET', base .. ':workers', worker, ARGV[4])
-        redis.call('ZADD', base .. ':leases', num(now + lease), worker)
+        if ARGV[4] ~= '' then
+            redis.call('HSET', base .. ':workers', worker, ARGV[4])
+            redis.call('ZADD', base .. ':leases', num(now + lease), worker)
+        end
         -- A leader whose key has so long to live may be dead: Redis's clock
         -- went back.
         if not leader or leader == worker

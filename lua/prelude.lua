@@ -1,6 +1,6 @@
 -- Shared by every script: key names, the clock, state records, writes. It goes
--- on in prelude_events.lua, prelude_series.lua and prelude_families.lua;
--- prelude_fsck.lua is for fsck and repair only.
+-- on in prelude_events.lua, prelude_series.lua, prelude_families.lua and
+-- prelude_measures.lua; prelude_fsck.lua is for fsck and repair only.
 --
 -- KEYS[1] is the base of a group, {stint:GROUP}, or of the fleet, {stint};
 -- all other keys are derived here and nowhere else. ARGV[1] is the protocol,
@@ -234,6 +234,7 @@ local function wake(w, at, fn)
 end
 
 local settle -- what follows for others when tasks end: prelude_families.lua
+local count_runs -- how long it took: prelude_measures.lua
 local events_kept, add_event, told, tell, tell_as, write_events -- of
     -- prelude_events.lua
 
@@ -335,6 +336,9 @@ local function flush(w, now)
     end
     for key, at in pairs(w.wakes) do
         redis.call('ZADD', key, 'LT', num(at), 'w')
+    end
+    if w.tallies or w.lost then
+        count_runs(w, now)
     end
     if w.told then
         write_events(w)

@@ -14,8 +14,8 @@ local KEYS_KNOWN = {
     {':levels', 'zset'}, {':workers', 'zset'}, {':resting', 'zset'},
     {':endings', 'zset'}, {':messages', 'zset'}, {':wake', 'zset'},
     {':ended', 'hash'}, {':large', 'string'}, {':written', 'string'},
-    {':parts', 'string'}, {':quarantine', 'hash'},
-    {':events', 'stream'}, {':settings', 'hash'}}
+    {':parts', 'string'}, {':quarantine', 'hash'}, {':events', 'stream'},
+    {':settings', 'hash'}, {':measures', 'hash'}}
 local KEYS_WALKED = 12
 -- Names that go on: NAME:REST. walk: it holds ids of tasks.
 local KEYS_NAMED = {
@@ -23,7 +23,8 @@ local KEYS_NAMED = {
     running = {type = 'set', walk = 1}, cast = {type = 'zset', walk = 1},
     stops = {type = 'zset', walk = 1}, run = {type = 'list'},
     parents = {type = 'set'}, children = {type = 'zset'},
-    signal = {type = 'zset'}, wake = {type = 'zset'}}
+    signal = {type = 'zset'}, wake = {type = 'zset'},
+    history = {type = 'list'}}
 local KEYS_FLEET = {
     {':workers', 'hash'}, {':leases', 'zset'}, {':groups', 'zset'},
     {':parts', 'hash'}, {':command', 'string'}, {':leader', 'string'},
@@ -615,8 +616,8 @@ local function group_key(f, name, key, walked)
         if not score_in(f, base .. ':workers', rest) then
             orphan(f, key, 'is of a worker that is gone')
         end
-    elseif kind == 'wake' then
-        return -- a hint; the worker that it wakes finds that out
+    elseif kind == 'wake' or kind == 'history' then
+        return -- a hint; the worker that it wakes finds that out. Or samples
     else
         local r, task = look_up(base, rest)
         if kind == 'run' and not task then

@@ -64,6 +64,9 @@ for _, worker in ipairs(lapsed) do
         for i, id in ipairs(ids) do
             local r = states[i] and decode(states[i])
             if r and tasks[i] and place(base, r, tasks[i]) == key then
+                if r.status == 'RUNNING' then
+                    tally_lost(w, function_of(tasks[i]))
+                end
                 leave(w, id, r, tasks[i])
                 local crashes = tonumber(r.crashes or LOST_MAX)
                 if r.of then

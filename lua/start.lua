@@ -1,6 +1,7 @@
 -- start: ASSIGNED -> RUNNING, of tasks the worker had prefetched.
 -- FLAGS: allow-oom
--- ARGV[3] worker  ARGV[4...] two a task: id, ticket ('fence token')
+-- ARGV[3] worker  ARGV[4...] two a task: id, ticket ('fence token');
+-- behind it ' @FUNCTION', which an older worker does not tell
 -- Returns now_us, then a word a task: OK (also when it was started before by a
 -- call whose answer got lost), STALE (stopped, or not its own any more) or
 -- EXPIRED
@@ -12,12 +13,26 @@ for i = 4, #ARGV, 2 do
 end
 local w, reply = writer(base, 'start'), {num(now_us)}
 local states = fetch(base .. ':state', ids)
-local seen = {}
+local seen, said = {}, {}
+
+-- The ticket, and where runs of the function are counted.
+local function read_ticket(text)
+    local t = said[text]
+    if not t then
+        local ticket, fn = match(text, '^(%d+ %S+) @([%w_.:/-]+)$')
+        t = new_tally(w, 'q', sub(fn or '', 1, 128))
+        t.ticket = ticket or text
+        said[text] = t
+    end
+    return t.ticket, t
+end
+
 for i, id in ipairs(ids) do
     local r = states[i] and decode(states[i])
     local word = 'STALE'
+    local ticket, t = read_ticket(ARGV[3 + 2 * i])
     local own = r and not seen[id] and r.worker == worker
-        and r.fence .. ' ' .. r.token == ARGV[3 + 2 * i]
+        and r.fence .. ' ' .. r.token == ticket
     if own and r.status == 'RUNNING' then
         word = 'OK'
     elseif own and r.status == 'ASSIGNED' then
@@ -31,6 +46,7 @@ for i, id in ipairs(ids) do
             finish(w, id, r, 'EXPIRED', now)
         else
             word = 'OK'
+            tally(t, r.next, now)
             r.status, r.start, r.stop = 'RUNNING', now, 0
             save(w, id, r)
             tell(w, id, r)

@@ -5,7 +5,8 @@
 -- Returns now_us, then, as ms since the epoch or '' for none: the next
 -- stop_time, the next end of a lease, the next retention, the next broadcast;
 -- then the number of ended tasks, of messages to deliver, and of ended tasks
--- whose children are not told yet
+-- whose children are not told yet; and a word that is another one when something
+-- has been queued, started or reported
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local marks = {}
@@ -46,4 +47,7 @@ return {num(now_us), first_score(base .. ':expiry') or '',
         lease, retained, cast or '',
         num(redis.call('ZCARD', base .. ':finished')),
         num(redis.call('ZCARD', base .. ':messages')),
-        num(redis.call('ZCARD', base .. ':endings'))}
+        num(redis.call('ZCARD', base .. ':endings')),
+        num(redis.call('HLEN', base .. ':task')) .. ' '
+            .. (redis.call('HGET', base .. ':measures', 'qs') or '-') .. ' '
+            .. (redis.call('HGET', base .. ':measures', 'rs') or '-')}

@@ -85,6 +85,7 @@ void worker_saw_group(struct worker *w, const char *text, size_t len)
 
 void worker_on_connected(struct worker *w, int connected)
 {
+    w->reconnects += connected && !w->connected && w->fleet_heard;
     w->connected = connected;
     if (!connected) {
         w->leading = 0;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,17 +178,64 @@ static void exchange_on_batch(const struct redisReply *reply,
     w->want_tick(w->want_arg);
 }
 
+/* Texts with whose run it is behind them, for the measures: WORD @FUNCTION. Most
+ * are the same as the one before. */
+struct sayings {
+    char *room, *at; /* the texts, one behind the other */
+    const char *last;
+    const struct task_type *type; /* of the last */
+    size_t word_len;              /* in it */
+};
+
+static const char *held_word(const struct batch *b, const struct held *h)
+{
+    return b->script == SCRIPT_REPORT ? h->status : h->record.ticket;
+}
+
+static void sayings_init(struct sayings *s, const struct batch *b)
+{
+    size_t cap = 1;
+    for (int i = 0; i < b->n; i++)
+        cap += strlen(held_word(b, b->held[i])) +
+               strlen(b->held[i]->type->name) + sizeof(" @");
+    *s = (struct sayings){.room = malloc(cap)};
+    check(s->room != NULL);
+    s->at = s->room;
+}
+
+static const char *sayings_of(struct sayings *s, const char *word,
+                              const struct task_type *type)
+{
+    size_t len = strlen(word), name_len = strlen(type->name);
+    if (s->last != NULL && s->type == type && s->word_len == len &&
+        memcmp(s->last, word, len) == 0)
+        return s->last;
+    s->last = s->at;
+    s->type = type;
+    s->word_len = len;
+    memcpy(s->at, word, len);
+    memcpy(s->at + len, " @", 2);
+    memcpy(s->at + len + 2, type->name, name_len + 1);
+    s->at += len + 2 + name_len + 1;
+    return s->last;
+}
+
 static void exchange_batch(struct worker *w, struct batch *b)
 {
     struct args a;
+    struct sayings s = {0};
     args_init(&a);
     args_add_str(&a, w->name);
+    if (b->script != SCRIPT_RELEASE)
+        sayings_init(&s, b);
     for (int i = 0; i < b->n; i++) {
         struct held *h = b->held[i];
         args_add_str(&a, h->run.id);
-        args_add_str(&a, h->record.ticket);
+        args_add_str(&a, b->script == SCRIPT_START
+                             ? sayings_of(&s, h->record.ticket, h->type)
+                             : h->record.ticket);
         if (b->script == SCRIPT_REPORT) {
-            args_add_str(&a, h->status);
+            args_add_str(&a, sayings_of(&s, h->status, h->type));
             args_add(&a, h->payload != NULL ? h->payload : "",
                      h->payload_len);
         }
@@ -199,6 +245,7 @@ static void exchange_batch(struct worker *w, struct batch *b)
     script_call(w->caller, b->script, b->group->name, &a, exchange_on_batch,
                 b);
     args_close(&a);
+    free(s.room);
 }
 
 static struct batch *exchange_batch_new(struct worker *w,
@@ -286,8 +333,10 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
     if (w->clock() - g->sent_mono_ms > w->lease_ms / 2)
         reaper_was_away(&w->reaper, w->clock()); /* Redis stood still */
     g->leased_mono_ms = g->sent_mono_ms;
-    if (strcmp(reply_str(reply, 1, &len), "NEW") == 0 && !reconciled &&
-        w->n_held > 0)
+    int is_new = strcmp(reply_str(reply, 1, &len), "NEW") == 0;
+    w->leases_lost += is_new && g->was_leased;
+    g->was_leased = 1;
+    if (is_new && !reconciled && w->n_held > 0)
         g->reconcile = 1; /* what we hold may have been given to others */
     else
         g->has_lease = 1;
@@ -399,29 +448,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
 
 void exchange_fleet(struct worker *w, int leave)
 {
-    json_t *groups = json_array(), *functions = json_array();
-    char lease[64];
-    for (int i = 0; i < w->config->n_groups; i++)
-        json_array_append_new(groups, json_string(w->config->groups[i]));
-    for (int i = 0; i < w->config->n_types; i++)
-        json_array_append_new(functions,
-                              json_string(w->config->types[i].name));
-    json_t *o = json_pack(
-        "{s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:s, s:I, s:I, s:I}", "name",
-        w->shown, "host", w->host, "pid", (json_int_t)w->pid, "groups", groups,
-        "functions", functions, "status", worker_status(w), "concurrency",
-        w->config->concurrency, "running", w->held[HELD_RUNNING].n, "version",
-        stint_version(), "started_ms", (json_int_t)w->started_wall_ms,
-        "lease_ms", (json_int_t)w->lease_ms, "heartbeat_ms",
-        (json_int_t)w->heartbeat_ms);
-    if (w->redis_off_us != 0)
-        json_object_set_new(
-            o, "skew_ms",
-            json_integer(w->wall() - exchange_redis_ms(w)));
-    if (w->load != NULL && w->load() >= 0)
-        json_object_set_new(o, "load", json_real(w->load()));
-    char *text = json_write(o, JSON_COMPACT);
-    check(text != NULL);
+    char lease[64], *text = record_write(w);
     struct args a;
     args_init(&a);
     args_add_str(&a, w->name);
@@ -437,7 +464,6 @@ void exchange_fleet(struct worker *w, int leave)
                 w);
     args_close(&a);
     free(text);
-    json_decref(o);
 }
 
 /* ---- drain: is anything left? -------------------------------------------- */

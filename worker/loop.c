@@ -390,6 +390,8 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
     w->clock_us = clock_mono_us;
     w->wall = clock_wall_ms;
     w->load = loop_load;
+    w->rss_kb = record_rss_kb;
+    w->meter.clock_us = clock_mono_us;
     w->want_tick = loop_want_tick;
     w->want_arg = sw;
     w->caller = &sw->caller;
@@ -400,6 +402,7 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
     if (sw->store == NULL)
         return -1;
     script_caller_init(&sw->caller, sw->store, sw->name_space);
+    sw->caller.meter = &w->meter;
     w->open_wait = loop_open_wait;
     w->follow_min = FOLLOW_MIN;
     if (waits_add(w, sw->conf.n_nodes > 0, err) < 0)

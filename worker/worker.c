@@ -201,6 +201,8 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         if (g->has_lease && now_ms - g->leased_mono_ms > w->lease_ms) {
             /* We slept past our lease: what of this is still ours? */
             log_warn(w->log, "the lease on group %s has ended", g->name);
+            w->leases_lost += g->was_leased;
+            g->was_leased = 0; /* counted */
             g->has_lease = 0;
             g->reconcile = w->n_held > 0;
         }

@@ -99,6 +99,7 @@ struct worker_group {
     int flows;               /* the last reply was full, and there is more */
     int sending;             /* starts, reports, releases outstanding */
     int has_lease;
+    int was_leased;          /* and a lease that is missing has been lost */
     int beating;             /* heartbeat outstanding */
     int reconcile;           /* 1: the next heartbeat carries what we hold */
     int reconciling;         /* 1: the outstanding one does */
@@ -188,6 +189,7 @@ struct worker {
     int64_t empty_mono_ms;        /* when to look again */
     int64_t empty_total;          /* n_total then */
     double (*load)(void);         /* of the host; NULL: not known */
+    int64_t (*rss_kb)(void);      /* our memory; NULL: not known */
     int64_t (*wall)(void);        /* its clock, ms since the epoch */
 
     enum worker_phase phase;
@@ -202,6 +204,8 @@ struct worker {
     int64_t rate_mono_ms;         /* window in which ended runs are counted */
     int n_ended;
     int64_t n_total, n_failed;
+    int64_t reconnects, leases_lost; /* for the record */
+    struct script_meter meter;    /* of caller's calls */
     int64_t (*clock)(void);       /* mono ms, for replies and executors */
     int64_t (*clock_us)(void);    /* the same clock, us */
     void (*want_tick)(void *arg); /* from callbacks: tick soon */
@@ -281,6 +285,11 @@ void exchange_heartbeat(struct worker *w, struct worker_group *g,
                         int64_t now_ms, int leave);
 void exchange_fleet(struct worker *w, int leave);
 void exchange_count(struct worker *w, struct worker_group *g);
+
+/* record.c. JSON, to be freed: what the fleet is told of the worker. */
+char *record_write(const struct worker *w);
+/* Of this process: what is in memory; 0: not known. */
+int64_t record_rss_kb(void);
 
 /* running.c: calls about runs: results of parents, output so far. */
 void exchange_parents(struct worker *w, struct held *h);

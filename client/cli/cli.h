@@ -59,6 +59,7 @@ COMMAND_DECLARE(enable_task);
 COMMAND_DECLARE(disable_task);
 COMMAND_DECLARE(delete_task);
 COMMAND_DECLARE(worker);
+COMMAND_DECLARE(broker);
 COMMAND_DECLARE(workers);
 COMMAND_DECLARE(disable);
 COMMAND_DECLARE(resume);
@@ -67,6 +68,8 @@ COMMAND_DECLARE(kill);
 COMMAND_DECLARE(stats);
 COMMAND_DECLARE(events);
 COMMAND_DECLARE(group);
+COMMAND_DECLARE(groups);
+COMMAND_DECLARE(top);
 COMMAND_DECLARE(cron);
 COMMAND_DECLARE(fsck);
 COMMAND_DECLARE(doctor);
@@ -106,6 +109,7 @@ struct common {
     char url_read[2048]; /* it, when argv shows stars for its password */
     const char *name_space;
     int json;
+    const char *color; /* NULL, auto, always, never */
     const char *spool; /* of the commands that have one; NULL: none */
     int64_t spool_max;
     struct words words; /* what is no option */
@@ -149,9 +153,23 @@ const char *time_text(int64_t ms, char text[TIME_TEXT_LEN]);
 /* "250 ms", "12.3 s", "3m05s", "4h00m", "2d03h". */
 const char *age_text(int64_t ms, char text[TIME_TEXT_LEN]);
 
+/* What the next character of a text is for a terminal: itself, or what stands
+ * for it where it could steer the terminal or is no UTF-8. */
+struct text_piece {
+    char text[12];
+    size_t columns;
+};
+/* Returns its bytes in `text`, which is not empty. */
+size_t text_step(const char *text, struct text_piece *piece);
+/* Bytes of the UTF-8 character at p; 0: it is none. */
+size_t text_utf8(const unsigned char *p);
+/* The columns that text_print would take. */
+size_t text_columns(const char *text);
 /* Text with control bytes as \xNN; returns the columns it takes. */
 size_t text_print(FILE *to, const char *text);
-/* The same, filled with blanks to `width` columns. */
+/* Line feeds and tabs stay, the next line begins with `indent` blanks (> 0). */
+size_t text_print_lines(FILE *to, const char *text, int indent);
+/* As text_print on stdout, filled with blanks to `width` columns. */
 void cell_print(const char *text, size_t width);
 /* A line "key  value"; nothing for NULL or "". */
 void field_print(const char *key, const char *value);
@@ -170,15 +188,51 @@ void json_time(struct json_out *j, const char *key, int64_t ms);
 void json_value(struct json_out *j, const char *key, const char *value);
 void status_json(const struct stint_status *t, unsigned flags);
 
-/* An aligned table on stdout. */
+/* ---- Colours and tables ------------------------------------------------ */
+
+enum paint {
+    PAINT_NONE,
+    PAINT_HEAD, /* the heads of columns */
+    PAINT_BUSY, /* RUNNING */
+    PAINT_GOOD, /* COMPLETED */
+    PAINT_WARN, /* STOPPED */
+    PAINT_BAD,  /* FAILED */
+};
+/* The colour of a state's word. */
+enum paint paint_of(const char *word);
+/* The escape sequence that begins it; "" for none. */
+const char *paint_code(enum paint paint);
+/* --color; with auto: stdout is a terminal that can, and NO_COLOR is not set. */
+bool colour_on(const struct common *common);
+
+/* An aligned table on stdout; zeroed, but for colour. At most 64 columns. */
 struct table {
+    bool colour;
     size_t columns;
     size_t n, room;
-    char **cells;
+    struct table_cell {
+        char *text;
+        enum paint paint;
+    } * cells;
+    uint64_t right; /* bit i: column i is aligned at the right */
+    size_t *width;  /* of each column at least; NULL: as wide as what is in it */
 };
+/* How many columns there are, and the first row. */
+void table_heads(struct table *t, const char *const *heads, size_t n);
+/* Instead of heads: how many columns there are, each at least so wide. */
+void table_widths(struct table *t, const size_t *widths, size_t n);
+/* The cells of a row in their order. NULL and "": a dash. */
 void table_add(struct table *t, const char *cell);
-void table_add_count(struct table *t, int64_t n);
-void table_print(const struct table *t);
+/* A state, in its colour. */
+void table_add_word(struct table *t, const char *word);
+/* Aligned at the right. */
+void table_add_right(struct table *t, const char *cell, enum paint paint);
+/* A number; painted if it is not 0. */
+void table_add_count(struct table *t, int64_t n, enum paint paint);
+/* As it is, also "". */
+void table_add_cell(struct table *t, const char *cell, enum paint paint);
+/* Prints the rows and forgets them; the widths are kept for what follows. */
+void table_print(struct table *t);
 void table_free(struct table *t);
 
 /* ---- Progress ---------------------------------------------------------- */

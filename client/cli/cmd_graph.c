@@ -101,15 +101,14 @@ static void parents_cell(struct table *t, const struct graph *g,
     table_add(t, text);
 }
 
-static void graph_print(const struct graph *g)
+static void graph_print(const struct graph *g, bool colour)
 {
-    struct table t = {.columns = 4};
-    table_add(&t, "STATUS");
-    table_add(&t, "TASK");
-    table_add(&t, "FUNCTION");
-    table_add(&t, "PARENTS");
+    static const char *const heads[] = {"STATUS", "TASK", "FUNCTION",
+                                        "PARENTS"};
+    struct table t = {.colour = colour};
+    table_heads(&t, heads, sizeof heads / sizeof *heads);
     for (size_t i = 0; i < g->n; i++) {
-        table_add(&t, g->rows[i].status);
+        table_add_word(&t, g->rows[i].status);
         table_add(&t, ref_shown(g, g->rows[i].ref));
         table_add(&t, g->rows[i].function);
         parents_cell(&t, g, &g->rows[i]);
@@ -232,7 +231,7 @@ static int graph_show(const struct common *common, const char *group,
     else if (common->json)
         graph_json(&g);
     else
-        graph_print(&g);
+        graph_print(&g, colour_on(common));
     graph_free(&g);
     stint_close(s);
     return status;

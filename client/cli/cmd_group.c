@@ -31,10 +31,10 @@ static int part_show(int part, int parts, const struct stint_stats *t,
     }
     g->parts = parts;
     if (!g->json) {
-        table_add_count(&g->table, part);
-        table_add_count(&g->table, t->queued);
-        table_add_count(&g->table, t->running);
-        table_add_count(&g->table, t->retained);
+        table_add_count(&g->table, part, PAINT_NONE);
+        table_add_count(&g->table, t->queued, PAINT_NONE);
+        table_add_count(&g->table, t->running, PAINT_BUSY);
+        table_add_count(&g->table, t->retained, PAINT_NONE);
         return 0;
     }
     json_open(&g->j, NULL, '{');
@@ -47,15 +47,14 @@ static int part_show(int part, int parts, const struct stint_stats *t,
     return ferror(stdout);
 }
 
-static int parts_show(stint *s, const char *group, bool json,
+static int parts_show(stint *s, const char *group, bool json, bool colour,
                       struct stint_err *err)
 {
     static const char *const heads[] = {"PART", "QUEUED", "RUNNING",
                                         "RETAINED"};
     struct showing g = {.json = json};
-    g.table.columns = sizeof heads / sizeof *heads;
-    for (size_t i = 0; i < g.table.columns; i++)
-        table_add(&g.table, heads[i]);
+    g.table.colour = colour;
+    table_heads(&g.table, heads, sizeof heads / sizeof *heads);
     int rc = stint_parts(s, group, part_show, &g, err);
     if (json && g.parts) {
         json_shut(&g.j, ']');
@@ -85,7 +84,7 @@ static int group_show(const struct common *common, const char *group,
     if (!rc && keep >= 0)
         rc = stint_keep_events(s, group, keep, &err);
     if (!rc)
-        rc = parts_show(s, group, common->json, &err);
+        rc = parts_show(s, group, common->json, colour_on(common), &err);
     if (rc)
         status = error_print(&err);
     if (rc && err.code == STINT_STATE)

@@ -28,46 +28,55 @@ static const char *status_name(const char *text)
     return NULL;
 }
 
-static int row_print(const struct stint_status *t, void *arg)
+enum { ROWS_AT_ONCE = 100 }; /* aligned together, so that a list can be long */
+
+struct showing {
+    bool json;
+    size_t n;
+    struct table table;
+};
+
+static int row_show(const struct stint_status *t, void *arg)
 {
-    const struct common *common = arg;
-    if (common->json) {
+    struct showing *l = arg;
+    if (l->json) {
         status_json(t, 0);
         return ferror(stdout);
     }
-    char text[TIME_TEXT_LEN] = "-";
+    char text[TIME_TEXT_LEN];
     /* A task still to run: when; an ended one: when it last ran. */
     bool waits = strcmp(t->status, "QUEUED") == 0 ||
                  strcmp(t->status, "ASSIGNED") == 0;
     int64_t ms = waits ? t->next_run_time_ms : t->last_run_time_ms;
     bool named = t->task_name && *t->task_name &&
                  strcmp(t->task_name, t->function);
-    cell_print(t->id, 36);
-    fputs("  ", stdout);
-    cell_print(t->status, 9);
-    fputs("  ", stdout);
-    cell_print(t->function, 16);
-    fputs("  ", stdout);
-    cell_print(t->group_name, 8);
-    fputs("  ", stdout);
-    cell_print(ms ? time_text(ms, text) : text, named ? 24 : 0);
-    if (named) {
-        fputs("  ", stdout);
-        cell_print(t->task_name, 0);
-    }
-    putchar('\n');
+    table_add(&l->table, t->id);
+    table_add_word(&l->table, t->status);
+    table_add(&l->table, t->function);
+    table_add(&l->table, t->group_name);
+    table_add(&l->table, ms ? time_text(ms, text) : NULL);
+    table_add_cell(&l->table, named ? t->task_name : "", PAINT_NONE);
+    if (++l->n % ROWS_AT_ONCE == 0)
+        table_print(&l->table);
     return ferror(stdout);
 }
 
 static int list_show(struct common *common, const struct stint_list_options *o)
 {
+    static const size_t widths[] = {36, 9, 16, 8, 0, 0};
     int status = EXIT_DONE;
     stint *s = common_open(common, &status);
     if (!s)
         return status;
     struct stint_err err = {0};
-    if (stint_list(s, o, row_print, common, &err) && !ferror(stdout))
+    struct showing l = {.json = common->json};
+    l.table.colour = colour_on(common);
+    table_widths(&l.table, widths, sizeof widths / sizeof *widths);
+    int rc = stint_list(s, o, row_show, &l, &err);
+    table_print(&l.table);
+    if (rc && !ferror(stdout))
         status = error_print(&err);
+    table_free(&l.table);
     stint_close(s);
     return status;
 }

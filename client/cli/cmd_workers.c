@@ -8,7 +8,8 @@ const char cmd_workers_usage[] =
     "usage: stint workers [options]\n\n"
     "Shows every worker as its last heartbeat left it. LOAD is that of its\n"
     "host, averaged over a minute; SKEW is its host's clock less Redis's.\n"
-    "--json shows the functions it can run, too.\n";
+    "--json shows the functions it can run, what it runs and what it has\n"
+    "counted, too.\n";
 
 static const char *load_text(double load, char text[TIME_TEXT_LEN])
 {
@@ -35,6 +36,15 @@ static void worker_json(const struct stint_worker_status *w)
     json_text(&j, "functions", w->functions);
     json_value(&j, "load", w->load >= 0 ? load_text(w->load, text) : NULL);
     json_count(&j, "skew_ms", w->skew_ms);
+    json_count(&j, "reconnects", w->reconnects);
+    json_count(&j, "leases_lost", w->leases_lost);
+    json_count(&j, "outbox", w->outbox);
+    json_count(&j, "calls", w->calls);
+    json_count(&j, "calls_us", w->calls_us);
+    json_count(&j, "reaped", w->reaped);
+    json_count(&j, "reaper_calls", w->reaper_calls);
+    json_count(&j, "rss_kb", w->rss_kb);
+    json_value(&j, "runs", w->runs);
     json_shut(&j, '}');
     putchar('\n');
 }
@@ -51,18 +61,19 @@ static int row_add(const struct stint_worker_status *w, void *arg)
     struct table *t = arg;
     char text[TIME_TEXT_LEN];
     table_add(t, w->name);
-    table_add(t, w->status);
-    table_add_count(t, w->running);
-    table_add_count(t, w->concurrency);
-    table_add(t, w->load >= 0 ? load_text(w->load, text) : NULL);
+    table_add_word(t, w->status);
+    table_add_count(t, w->running, PAINT_BUSY);
+    table_add_count(t, w->concurrency, PAINT_NONE);
+    table_add_right(t, w->load >= 0 ? load_text(w->load, text) : NULL,
+                    PAINT_NONE);
     snprintf(text, sizeof text, "%+" PRId64 " ms", w->skew_ms);
-    table_add(t, text);
+    table_add_right(t, text, PAINT_NONE);
     table_add(t, w->groups);
     table_add(t, w->host);
-    table_add_count(t, w->pid);
+    table_add_count(t, w->pid, PAINT_NONE);
     table_add(t, w->version);
     table_add(t, w->started_ms ? time_text(w->started_ms, text) : NULL);
-    table_add(t, age_text(w->heartbeat_age_ms, text));
+    table_add_right(t, age_text(w->heartbeat_age_ms, text), PAINT_NONE);
     return 0;
 }
 
@@ -77,9 +88,8 @@ static int workers_show(const struct common *common)
     if (!s)
         return status;
     struct stint_err err = {0};
-    struct table t = {.columns = sizeof heads / sizeof *heads};
-    for (size_t i = 0; i < t.columns; i++)
-        table_add(&t, heads[i]);
+    struct table t = {.colour = colour_on(common)};
+    table_heads(&t, heads, sizeof heads / sizeof *heads);
     if (stint_workers(s, common->json ? row_json : row_add, &t, &err))
         status = ferror(stdout) ? EXIT_FAILED : error_print(&err);
     else if (!common->json)

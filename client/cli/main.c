@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <string.h>
 
@@ -22,14 +23,16 @@ static const struct command commands[] = {
     COMMAND("disable-task", disable_task, "hold tasks back"),
     COMMAND("delete-task", delete_task, "remove tasks"),
     COMMAND("worker", worker, "run a worker"),
+    COMMAND("broker", broker, "serve the dashboard, HTTP, metrics"),
     COMMAND("workers", workers, "show the workers"),
     COMMAND("disable", disable, "workers take nothing new"),
     COMMAND("resume", resume, "disabled workers take tasks again"),
     COMMAND("terminate", terminate, "workers finish what runs and end"),
     COMMAND("kill", kill, "workers give back what runs and end"),
     COMMAND("stats", stats, "counts of each group"),
-    COMMAND("events", events, "what happened to tasks"),
+    COMMAND("groups", groups, "all groups at a glance"),
     COMMAND("group", group, "a group: its parts, its events"),
+    COMMAND("events", events, "what happened to tasks"),
     COMMAND("cron", cron, "the next times of a cron expression"),
     COMMAND("fsck", fsck, "check all keys"),
     COMMAND("doctor", doctor, "check how Redis and the fleet are set up"),
@@ -155,6 +158,7 @@ int main(int argc, char **argv)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    setlocale(LC_CTYPE, "C.UTF-8"); /* for text.c; where there is none, "C" */
     setvbuf(stderr, NULL, _IOLBF, 0);
     int status = command_run(argc, argv);
     errno = 0;

@@ -165,6 +165,7 @@ int options_parse(const struct command *c, const struct option_row *rows,
         {"url", OPTION_TEXT, &common->url},
         {"namespace", OPTION_TEXT, &common->name_space},
         {"json", OPTION_FLAG, &common->json},
+        {"color", OPTION_TEXT, &common->color},
     };
     if (c->visit) {
         options_tell(c->visit, rows, n_rows);
@@ -208,6 +209,10 @@ int options_parse(const struct command *c, const struct option_row *rows,
                                  (used_next ? 0 : len + 3));
         i += used_next;
     }
+    const char *color = common->color;
+    if (color && strcmp(color, "auto") && strcmp(color, "always") &&
+        strcmp(color, "never"))
+        return usage_fail(c, "--color: must be auto, always or never");
     return -1;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages, times, text without control bytes, JSON and tables. */
+/* Messages, times and JSON. */
 #include "cli.h"
 
 #include <inttypes.h>
@@ -88,6 +88,8 @@ const char common_usage[] =
     "  --url URL         Redis; else STINT_URL, else an embedded one\n"
     "  --namespace NS    start of all keys (stint)\n"
     "  --json            print JSON\n"
+    "  --color auto|always|never  in tables; auto: on a terminal, unless\n"
+    "                    NO_COLOR is set\n"
     "  -h, --help        this text\n";
 
 void usage_print(const struct command *c, FILE *to)
@@ -135,44 +137,7 @@ const char *age_text(int64_t ms, char text[TIME_TEXT_LEN])
     return text;
 }
 
-/* ---- Text -------------------------------------------------------------- */
-
-/* `indent` > 0: line feeds stay, the next line begins with so many blanks. */
-static size_t escaped_print(FILE *to, const char *text, int indent)
-{
-    size_t columns = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (indent > 0 && *p == '\n') {
-            if (p[1])
-                fprintf(to, "\n%*s", indent, "");
-        } else if (indent > 0 && *p == '\t') {
-            fputc('\t', to);
-        } else if (*p < 0x20 || *p == 0x7f) {
-            fprintf(to, "\\x%02x", *p);
-            columns += 4;
-        } else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
-            fprintf(to, "\\x%02x", p[1]); /* a control character in UTF-8 */
-            columns += 4;
-            p++;
-        } else {
-            fputc(*p, to);
-            columns += (*p & 0xc0) != 0x80;
-        }
-    }
-    return columns;
-}
-
-size_t text_print(FILE *to, const char *text)
-{
-    return escaped_print(to, text, 0);
-}
-
-void cell_print(const char *text, size_t width)
-{
-    size_t columns = text_print(stdout, text);
-    for (; columns < width; columns++)
-        fputc(' ', stdout);
-}
+/* ---- Lines ------------------------------------------------------------- */
 
 enum { FIELD_WIDTH = 16 };
 
@@ -182,35 +147,18 @@ void field_print(const char *key, const char *value)
         return;
     cell_print(key, FIELD_WIDTH);
     fputs("  ", stdout);
-    escaped_print(stdout, value, FIELD_WIDTH + 2);
+    text_print_lines(stdout, value, FIELD_WIDTH + 2);
     fputc('\n', stdout);
 }
 
 /* ---- JSON -------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character at p; 0: it is none. */
-static size_t utf8_len(const unsigned char *p)
-{
-    size_t n = *p < 0x80 ? 1
-               : *p >= 0xc2 && *p < 0xe0 ? 2
-               : *p >= 0xe0 && *p < 0xf0 ? 3
-               : *p >= 0xf0 && *p < 0xf5 ? 4
-                                         : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-        (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
 
 static void json_quote(const char *text)
 {
     putchar('"');
     const unsigned char *p = (const unsigned char *)text;
     while (*p) {
-        size_t n = utf8_len(p);
+        size_t n = text_utf8(p);
         if (!n) {
             fputs("\\ufffd", stdout);
             n = 1;
@@ -360,56 +308,4 @@ void status_json(const struct stint_status *t, unsigned flags)
         runs_json(&j, t);
     json_shut(&j, '}');
     putchar('\n');
-}
-
-/* ---- Tables ------------------------------------------------------------ */
-
-void table_add(struct table *t, const char *cell)
-{
-    if (t->n == t->room) {
-        t->room = t->room ? 2 * t->room : 64;
-        t->cells = memory_grow(t->cells, t->room, sizeof *t->cells);
-    }
-    if (!cell || !*cell)
-        cell = "-";
-    t->cells[t->n++] = text_copy(cell, strlen(cell));
-}
-
-void table_add_count(struct table *t, int64_t n)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRId64, n);
-    table_add(t, text);
-}
-
-static size_t text_columns(const char *text)
-{
-    size_t columns = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        columns += *p < 0x20 || *p == 0x7f ? 4 : (*p & 0xc0) != 0x80;
-    return columns;
-}
-
-void table_print(const struct table *t)
-{
-    size_t *width = memory_new(t->columns, sizeof *width);
-    for (size_t i = 0; i < t->n; i++) {
-        size_t columns = text_columns(t->cells[i]);
-        if (columns > width[i % t->columns])
-            width[i % t->columns] = columns;
-    }
-    for (size_t i = 0; i < t->n; i++) {
-        bool last = i % t->columns == t->columns - 1;
-        cell_print(t->cells[i], last ? 0 : width[i % t->columns] + 2);
-        if (last)
-            putchar('\n');
-    }
-    free(width);
-}
-
-void table_free(struct table *t)
-{
-    for (size_t i = 0; i < t->n; i++)
-        free(t->cells[i]);
-    free(t->cells);
 }

@@ -24,6 +24,7 @@ struct script_wait {
     void *arg;
     char key[KEY_CAP]; /* the call's: where it went */
     long found;        /* loading: version of the library there, -1: none */
+    int64_t sent_us;   /* by the clock of the meter, if there is one */
 };
 
 void script_caller_init(struct script_caller *c, struct store *store,
@@ -88,6 +89,8 @@ static void script_on_reply(const struct redisReply *reply,
     struct script_wait w = *(struct script_wait *)arg;
     struct stint_err err = {0};
     free(arg);
+    if (w.c->meter != NULL)
+        w.c->meter->us += w.c->meter->clock_us() - w.sent_us;
     if (reply == NULL) {
         w.fn(NULL, why, w.arg);
         return;
@@ -134,6 +137,10 @@ void script_call(struct script_caller *c, enum script_id id, const char *group,
         err_set(&err, STINT_NOMEM, "out of memory");
         fn(NULL, &err, arg);
     } else {
+        if (c->meter != NULL) {
+            c->meter->calls++;
+            w->sent_us = c->meter->clock_us();
+        }
         store_call(c->store, a.n, a.argv, a.len, script_on_reply, w);
     }
     args_close(&a);

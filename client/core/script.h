@@ -21,7 +21,8 @@ enum script_id {
     SCRIPT_FIRE, SCRIPT_SETTLE, SCRIPT_RECOVER, SCRIPT_REWIND,
     SCRIPT_PRUNE, SCRIPT_STOP_TASK, SCRIPT_REQUEUE_TASK, SCRIPT_ENABLE_TASK,
     SCRIPT_DISABLE_TASK, SCRIPT_DELETE_TASK, SCRIPT_DELIVER, SCRIPT_MESSAGES,
-    SCRIPT_TASK_STATUS, SCRIPT_LIST, SCRIPT_STATS, SCRIPT_WHY, SCRIPT_FAMILY,
+    SCRIPT_TASK_STATUS, SCRIPT_LIST, SCRIPT_STATS, SCRIPT_MEASURES,
+    SCRIPT_SAMPLE, SCRIPT_HISTORY, SCRIPT_WHY, SCRIPT_FAMILY,
     SCRIPT_WAKE, SCRIPT_FSCK, SCRIPT_FSCK_KEYS, SCRIPT_REPAIR,
     SCRIPT_REPAIR_KEYS, SCRIPT_REPAIR_PARENTS, SCRIPT_QUARANTINE,
     SCRIPT_SET_PARTS, SCRIPT_FLEET_HEARTBEAT,
@@ -35,10 +36,18 @@ enum script_id {
 typedef void (*script_done_fn)(const struct redisReply *reply,
                                const struct stint_err *err, void *arg);
 
+/* Calls of rules, and the time from each to its answer; one that never came
+ * counts, too. */
+struct script_meter {
+    int64_t (*clock_us)(void);
+    int64_t calls, us;
+};
+
 struct script_caller {
     struct store *store; /* borrowed */
     int no_functions;    /* 1: EVALSHA */
     char base[STINT_NAME_LEN + 8];   /* namespace, for keys of the fleet */
+    struct script_meter *meter; /* borrowed; NULL: they are not counted */
 };
 
 void script_caller_init(struct script_caller *c, struct store *store,

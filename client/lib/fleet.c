@@ -87,6 +87,9 @@ static int worker_show(const struct worker_row *row, int64_t now_ms,
     failed |= names_join(&functions, json_object_get(o, "functions"));
     int64_t age = now_ms - (row->lease_end_ms - record_i64(o, "lease_ms"));
     int dead = row->lease_end_ms < now_ms;
+    const json_t *shown = json_object_get(o, "runs");
+    char *runs = json_is_array(shown) ? json_write(shown, JSON_COMPACT) : NULL;
+    failed |= json_is_array(shown) && runs == NULL;
     struct stint_worker_status w = {
         .name = row->name,
         .host = record_text(o, "host"),
@@ -101,9 +104,19 @@ static int worker_show(const struct worker_row *row, int64_t now_ms,
         .shown = record_text(o, "name"),
         .functions = functions.data != NULL ? functions.data : "",
         .load = json_is_number(load) ? json_number_value(load) : -1,
-        .skew_ms = record_i64(o, "skew_ms")};
+        .skew_ms = record_i64(o, "skew_ms"),
+        .reconnects = record_i64(o, "reconnects"),
+        .leases_lost = record_i64(o, "leases_lost"),
+        .outbox = record_i64(o, "outbox"),
+        .calls = record_i64(o, "calls"),
+        .calls_us = record_i64(o, "calls_us"),
+        .reaped = record_i64(o, "reaped"),
+        .reaper_calls = record_i64(o, "reaper_calls"),
+        .rss_kb = record_i64(o, "rss_kb"),
+        .runs = runs != NULL ? runs : "[]"};
     int stop = failed ? err_set(err, STINT_NOMEM, "out of memory")
                       : fn(&w, arg) != 0;
+    free(runs);
     buf_close(&groups);
     buf_close(&functions);
     return stop;

@@ -80,15 +80,17 @@ static int forget_see(const struct stint_stats *t, void *arg)
 static int forget_rest(struct stint *s, const char *name, const char *base,
                        struct stint_err *err)
 {
-    static const char *const kinds[] = {"ended", "large", "events",
-                                        "settings"};
-    char key[4][2 * STINT_NAME_LEN + 24], wake[2 * STINT_NAME_LEN + 24];
+    static const char *const kinds[] = {
+        "ended", "large", "events", "settings", "measures", "history:hour",
+        "history:day", "history:month"};
+    enum { KINDS_N = sizeof(kinds) / sizeof(kinds[0]) };
+    char key[KINDS_N][2 * STINT_NAME_LEN + 24], wake[2 * STINT_NAME_LEN + 24];
     struct args a;
     script_wake_key(&s->caller, wake, sizeof(wake), name, NULL);
     args_init(&a);
     args_add_str(&a, "UNLINK");
     args_add_str(&a, wake);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < KINDS_N; i++) {
         snprintf(key[i], sizeof(key[i]), "%s:%s", base, kinds[i]);
         args_add_str(&a, key[i]);
     }

@@ -83,6 +83,20 @@ void cmd_rename(struct command *c)
 }
 
 /* -2: not there, -1: lives for ever. */
+void cmd_pexpire(struct command *c)
+{
+    int64_t now_ms = c->m->now_us / 1000, ttl_ms;
+    const struct arg *key = &c->argv[1];
+    if (command_integer(c, 2, &ttl_ms))
+        return;
+    struct object *o = keyspace_own(&c->m->keys, now_ms, key->at, key->len);
+    if (o != NULL && ttl_ms > 0)
+        o->expire_ms = now_ms + ttl_ms;
+    else if (o != NULL)
+        (void)keyspace_remove(&c->m->keys, key->at, key->len);
+    out_integer(c->out, o != NULL);
+}
+
 void cmd_pttl(struct command *c)
 {
     int64_t now_ms = c->m->now_us / 1000;

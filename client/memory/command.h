@@ -45,6 +45,7 @@ enum command_flag { COMMAND_WRITES = 1, COMMAND_OUTSIDE = 2 /* not in Lua */ };
     X(LPUSH, lpush, -3, COMMAND_WRITES)                                        \
     X(LRANGE, lrange, 4, 0)                                                    \
     X(LTRIM, ltrim, 4, COMMAND_WRITES)                                         \
+    X(PEXPIRE, pexpire, 3, COMMAND_WRITES)                                     \
     X(PING, ping, -1, 0)                                                       \
     X(PTTL, pttl, 2, 0)                                                        \
     X(RENAME, rename, 3, COMMAND_WRITES)                                       \

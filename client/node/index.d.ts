@@ -175,6 +175,15 @@ export interface WorkerStatus {
     functions: string;
     load: number | null;
     skew_ms: number;
+    reconnects: number;
+    leases_lost: number;
+    outbox: number;
+    calls: number;
+    calls_us: number;
+    reaped: number;
+    reaper_calls: number;
+    rss_kb: number;
+    runs: {id: string, function: string, since: string}[];
 }
 
 /** A connected client of redis or of ioredis. */

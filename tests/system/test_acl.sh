@@ -24,9 +24,9 @@ altered() {
 altered lua/stats.lua "s/'ZCOUNT'/'ZLEXCOUNT'/"
 exits "a command nobody has heard of" 1 "$tmp/altered/deploy/acl"
 contains "is named" "does ZLEXCOUNT read or write" "$errout"
-altered lua/stats.lua "\$i redis.call('HSCAN', base .. ':task', '0')"
+altered lua/stats.lua "\$i redis.call('HGETALL', base .. ':task')"
 exits "a command that a role lacks" 1 "$tmp/altered/deploy/acl"
-contains "is named, with the role" "stint-monitor lacks +hscan" "$out"
+contains "is named, with the role" "stint-monitor lacks +hgetall" "$out"
 altered lua/prelude.lua "s/put(w, 'ZREM', w.base .. ':stops:'/put(w, 'ZPOPMIN', w.base .. ':stops:'/"
 exits "one in the prelude, by a writer" 1 "$tmp/altered/deploy/acl"
 contains "is named, too" "ZPOPMIN" "$errout"
@@ -143,19 +143,21 @@ cat >"$tmp/may" <<'END'
 stint-deploy fleet_list
 stint-client queue_task fire deliver messages stop_task requeue_task enable_task
 stint-client disable_task delete_task task_status list stats why family
-stint-client fleet_heartbeat fleet_list set_parts events event_functions
+stint-client fleet_heartbeat fleet_list set_parts measures history
+stint-client events event_functions
 stint-worker assign start progress report release heartbeat expire fire settle
 stint-worker recover rewind prune wake messages deliver fleet_heartbeat
-stint-worker fleet_list
+stint-worker fleet_list sample
 stint-worker task_status stats set_parts
 stint-broker expire fire settle recover rewind prune wake messages deliver
 stint-broker fleet_heartbeat fleet_list fleet_reader events event_functions
-stint-broker task_status set_parts
-stint-monitor stats fleet_list
+stint-broker task_status set_parts sample
+stint-monitor stats fleet_list measures history
 stint-admin queue_task fire deliver messages stop_task requeue_task enable_task
 stint-admin disable_task delete_task task_status list stats why family
 stint-admin fleet_heartbeat fleet_list fleet_command set_parts fsck prune
 stint-admin fsck_keys repair repair_keys repair_parents quarantine wake
+stint-admin measures history
 stint-admin events event_functions keep_events fleet_reader
 END
 sed -n 's/^stint-client/stint-durable/p' "$tmp/may" >>"$tmp/may"
@@ -313,6 +315,8 @@ for role in $roles; do
 done
 contains "a monitor does not see tasks" NOPERM \
     "$(as stint-monitor HMGET '{stint:main}:task' one)"
+contains "nor scans them" NOPERM \
+    "$(as stint-monitor HSCAN '{stint:main}:task' 0)"
 
 # ---- What few users may --------------------------------------------------------
 

@@ -66,6 +66,9 @@ contains "functions" '"functions":"echo,nap"' "$out"
 contains "the name it was given" '"shown":"one"' "$out"
 contains "load" '"load":' "$out"
 contains "skew" '"skew_ms":' "$out"
+[[ $(json_field rss_kb <"$tmp/out") -gt 500 ]] || fail "rss_kb: $out"
+equal "the connection never broke" 0 "$(json_field reconnects <"$tmp/out")"
+contains "it runs nothing" '"runs":[]' "$out"
 
 # Refusals.
 for verb in disable resume terminate kill; do
@@ -103,6 +106,10 @@ kill -KILL "$(redis_pid)"
 until_true 10 "Redis is back" has_status QUEUED held
 restarted=$(now_ms)
 until_true 15 "both workers are back" both_have_beaten
+exits "they tell what they have been through" 0 "$STINT" workers --json
+[[ $(json_field reconnects <"$tmp/out") -ge 1 ]] || fail "reconnects: $out"
+[[ $(json_field calls <"$tmp/out") -gt 5 ]] || fail "calls: $out"
+[[ $(json_field calls_us <"$tmp/out") -gt 100 ]] || fail "calls_us: $out"
 equal "both are still DISABLED" 2 "$("$STINT" workers | grep -c DISABLED)"
 sleep 0.3
 equal "nobody takes it now" QUEUED "$(field status held)"
@@ -129,6 +136,9 @@ equal "what ran was finished" COMPLETED "$(field status last)"
 # kill: it gives back what runs.
 nap long 600
 until_true 10 "long runs" test -s "$tmp/long.pid"
+until_true 5 "what it runs is told" sh -c \
+    '"$0" workers --json | grep -q "\"runs\":\[{\"id\":\"long\",\"function\":\"nap\",\"since\":\"20"' \
+    "$STINT"
 began=$(now_ms)
 exits "kill one" 0 "$STINT" kill --worker one
 within 1000 "long is killed" gone "$(cat "$tmp/long.pid")"

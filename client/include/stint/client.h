@@ -341,6 +341,16 @@ struct stint_worker_status {
     const char *functions; /* it can run, comma-separated */
     double load;        /* of its host: average of a minute; -1: not known */
     int64_t skew_ms;    /* its host's clock less Redis's */
+    /* Counts since it began; 0 of a worker older than these. */
+    int64_t reconnects;   /* its connection for calls came back so often */
+    int64_t leases_lost;  /* of its groups: others could take what it held */
+    int64_t outbox;       /* now: finished, and Redis does not know yet */
+    int64_t calls, calls_us; /* script calls; time to their answers, in all */
+    int64_t reaped;       /* tasks it has expired, recovered and pruned */
+    int64_t reaper_calls; /* of the calls, those for the duties of time */
+    int64_t rss_kb;       /* now: memory of its process */
+    const char *runs;     /* JSON array, what runs longest, 20 at most:
+                             [{"id":…,"function":…,"since":RFC 3339}] */
 };
 typedef int (*stint_workers_fn)(const struct stint_worker_status *w, void *arg);
 STINT_API STINT_CHECKED int stint_workers(stint *s, stint_workers_fn fn,

@@ -16,8 +16,10 @@
 
 #include <stint/base.h>
 #include <stint/client.h> /* queue tasks, look at them */
+#include <stint/measures.h> /* how long they wait and run */
 #include <stint/events.h> /* what happened to them */
 #include <stint/async.h>  /* the same on an event loop */
 #include <stint/worker.h> /* run tasks */
+#include <stint/duties.h> /* keep the fleet's time without running tasks */
 
 #endif

@@ -24,6 +24,8 @@ const LIST_STEP = 200; // tasks a call
 const STATUSES = ['QUEUED', 'ASSIGNED', 'RUNNING', 'COMPLETED', 'FAILED',
                   'TIMEOUT', 'STOPPED', 'EXPIRED'];
 // The counts of a group in the order of stats.lua's reply.
+const WORKER_COUNTS = ['reconnects', 'leases_lost', 'outbox', 'calls',
+    'calls_us', 'reaped', 'reaper_calls', 'rss_kb'];
 const COUNTS = ['queued', 'unknown', 'disabled', 'assigned', 'running', 'due',
                 'completed', 'failed', 'timeout', 'stopped', 'expired',
                 'retained'];
@@ -303,7 +305,10 @@ export class Client {
                 shown: o.name ?? '', functions: (o.functions ?? []).join(','),
                 load: typeof o.load === 'number' && o.load >= 0
                     ? Math.round(o.load * 100) / 100 : null,
-                skew_ms: o.skew_ms ?? 0});
+                skew_ms: o.skew_ms ?? 0,
+                ...Object.fromEntries(WORKER_COUNTS.map(
+                    (key) => [key, o[key] ?? 0])),
+                runs: o.runs ?? []});
         }
         return rows;
     }

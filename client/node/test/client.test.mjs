@@ -260,7 +260,9 @@ test(`with ${name}`, async (t) => {
             same(task, listed[i]);
         const [fleet] = await c.workers();
         const shown = JSON.parse(await server.stint('workers', '--json'));
-        for (const key of ['heartbeat_age_ms', 'load', 'skew_ms', 'running'])
+        for (const key of ['heartbeat_age_ms', 'load', 'skew_ms', 'running',
+                           'calls', 'calls_us', 'reaper_calls', 'rss_kb',
+                           'outbox', 'runs'])
             fleet[key] = shown[key] = typeof fleet[key];
         assert.deepEqual(fleet, shown);
         assert.equal(await c.stopTask('run'), false, 'its worker is told');

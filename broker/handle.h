@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The handlers of routes.c, by file. */
+#ifndef STINT_BROKER_HANDLE_H
+#define STINT_BROKER_HANDLE_H
+
+#include "call.h"
+
+#define HANDLER(name)                                                          \
+    int handle_##name(stint *s, struct call *c, struct stint_err *err)
+
+/* handle_root.c */
+HANDLER(healthz);
+HANDLER(root);
+
+#endif

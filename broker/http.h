@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* A broker with all that it consists of. server.c is its life, request.c what
+ * happens to a request until a handler has it, http_call.c what a handler sees.
+ */
+#ifndef STINT_BROKER_HTTP_H
+#define STINT_BROKER_HTTP_H
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stint/stint.h>
+
+#include "broker.h"
+#include "call.h"
+#include "conn.h"
+
+struct server {
+    const struct broker_options *o; /* borrowed */
+    const char *name_space;
+    struct event_base *base;
+    struct evhttp *http;
+    struct conns conns;
+    stint_async *async;
+    stint_duties *duties;
+    int has_resigned;        /* 1: another does them, or will */
+    struct call *calls;      /* a list */
+    size_t n_calls, n_long;
+    struct event *signals[3];
+    struct evconnlistener *listeners[HTTP_LISTENS_MAX]; /* evhttp's */
+    size_t n_listeners;
+    int is_stopping;
+    int64_t stop_mono_ms;    /* and then the rest is given up */
+};
+
+/* request.c: an evhttp callback. */
+void server_on_request(struct evhttp_request *req, void *arg);
+/* The client of a call has gone. */
+void server_on_gone(struct call *c, void *arg);
+/* The most bytes of a body. */
+size_t server_body_max(const struct head *h, void *arg);
+
+void server_log(const struct server *s, enum stint_log_level level,
+                const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of a call. It lives until it is answered and its function has
+ * returned; its request may go before that. */
+#ifndef STINT_BROKER_HTTP_CALL_H
+#define STINT_BROKER_HTTP_CALL_H
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+
+#include "http.h"
+#include "target.h"
+
+struct call {
+    struct call *prev, *next;     /* of the server's */
+    struct server *server;
+    struct conn *conn;            /* NULL: the client has gone */
+    struct evhttp_request *req;   /* NULL: the same, or answered */
+    const struct route *route;    /* NULL: it is refused or an asset */
+    stint_call *running;          /* NULL: no function of it runs */
+    enum role role;
+    char user[64];
+    char csrf[64];                /* of its session; "" */
+    json_t *body;                 /* ROUTE_BODY */
+    struct evbuffer *lines;       /* ROUTE_LINES */
+    char *line;                   /* the last one given out */
+    /* The answer: */
+    int status;                   /* 0: there is none yet */
+    struct evbuffer *answer;
+    char type[80];
+    int must_close;               /* the connection is not to be used again */
+    struct target target;
+};
+
+/* One for a request of a connection; NULL: out of memory. */
+struct call *call_new(struct server *s, struct conn *conn,
+                      struct evhttp_request *req);
+/* Hands the answer to evhttp. */
+void call_send(struct call *c);
+void call_free(struct call *c);
+
+#endif
