@@ -33,10 +33,16 @@ local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
 local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
                             base .. ':expiry', base .. ':broadcast',
-                            base .. ':large')
+                            base .. ':large', base .. ':settings')
 local has_large = n_others > 0
     and redis.call('EXISTS', base .. ':large') == 1
-local is_plain = n_others == (has_large and 1 or 0)
+local has_settings = n_others > 0
+    and redis.call('EXISTS', base .. ':settings') == 1
+if has_settings and paused_since(base) then
+    -- No marker is left either: resume_group puts them back.
+    return {num(now_us), '0', '0'}
+end
+local is_plain = n_others == (has_large and 1 or 0) + (has_settings and 1 or 0)
 local gone, n_gone = {}, 0
 if not is_plain then
     gone, n_gone = expire_due(w, now, EXPIRE_STEP)

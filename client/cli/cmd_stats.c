@@ -43,6 +43,7 @@ static int row_json(const struct stint_stats *t, void *arg)
     STATS_COUNTS(STATS_JSON)
 #undef STATS_JSON
     json_count(&j, "oldest_due_ms", t->oldest_due_ms);
+    json_bool(&j, "paused", t->paused != 0);
     json_shut(&j, '}');
     putchar('\n');
     return ferror(stdout);
@@ -51,8 +52,9 @@ static int row_json(const struct stint_stats *t, void *arg)
 static int row_add(const struct stint_stats *t, void *arg)
 {
     struct table *table = arg;
-    char text[TIME_TEXT_LEN];
-    table_add(table, t->group);
+    char text[TIME_TEXT_LEN], name[STINT_NAME_LEN + 16];
+    snprintf(name, sizeof name, "%s%s", t->group, t->paused ? " (paused)" : "");
+    table_add(table, name);
 #define STATS_ROW(member, head, paint) table_add_count(table, t->member, PAINT_##paint);
     STATS_COUNTS(STATS_ROW)
 #undef STATS_ROW
