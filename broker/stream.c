@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <stint/events.h>
 
-#include "answer.h"
+#include "api_events.h"
 #include "http_call.h"
 
 /* A client. */
@@ -185,27 +184,11 @@ void stream_open(struct streams *all, struct call *c)
 
 /* ---- Questions ----------------------------------------------------------- */
 
-/* The names of GET /api/v1/events. */
-static json_t *event_json(const struct stint_event *e)
-{
-    char at[40];
-    struct tm tm;
-    time_t s = (time_t)(e->at_ms / 1000);
-    gmtime_r(&s, &tm);
-    size_t n = strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(at + n, sizeof(at) - n, ".%03dZ", (int)(e->at_ms % 1000));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "cursor",
-                     e->cursor, "group_name", e->group_name, "at", at, "verb",
-                     e->verb, "id", e->task_id, "function", e->function,
-                     "status", e->status, "worker", e->worker, "fence",
-                     (json_int_t)e->fence);
-}
-
 static int topic_note(const struct stint_event *e, void *arg)
 {
     struct topic *t = arg;
-    json_t *o = event_json(e);
-    char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_t *o = api_event(e);
+    char *text = json_dumps(o, JSON_COMPACT);
     if (text != NULL)
         evbuffer_add_printf(t->news, "id: %s/%s\nevent: %s\ndata: %s\n\n",
                             e->group_name, e->cursor, e->verb, text);
