@@ -66,8 +66,8 @@ static void signals_set(void (*handler)(int))
     sigemptyset(&a.sa_mask);
     sigaction(SIGTERM, &a, NULL);
     sigaction(SIGINT, &a, NULL);
-    if (handler == signal_stop)
-        a.sa_handler = signal_reload;
+    /* One that comes too early, or too late, has nothing to do. */
+    a.sa_handler = handler == signal_stop ? signal_reload : SIG_IGN;
     sigaction(SIGHUP, &a, NULL);
 }
 
@@ -178,6 +178,7 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         {"log-level", OPTION_TEXT, &g.level},
     };
     struct words groups = {0};
+    signal(SIGHUP, SIG_IGN);
     int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
                                argc, argv);
     if (status < 0)

@@ -171,6 +171,7 @@ config 7 '"load", "side"' "$(child starts-4 3)" "$one" "$noop"
 cp "$tmp/worker.json" "$tmp/b.json"
 worker l --drain --prefetch 5
 l=$worker_pid
+until_true 20 "it has begun" grep -q event=worker "$tmp/l.log"
 n=0
 while ! gone "$l" && [ $n -lt 300 ]; do
     if [ $((n % 2)) = 0 ]; then cp "$tmp/a.json" "$tmp/new"; else cp "$tmp/b.json" "$tmp/new"; fi
