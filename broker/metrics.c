@@ -30,7 +30,8 @@ static int64_t scheduled_of(const struct snapshot_group *g)
     X("tasks_assigned", g->stats.assigned, "Tasks a worker has prefetched.")   \
     X("tasks_running", g->stats.running, "Tasks that run.")                    \
     X("tasks_retained", g->stats.retained, "Ended tasks that are still kept.") \
-    X("group_workers", g->stats.workers, "Live workers of the group.")
+    X("group_workers", g->stats.workers, "Live workers of the group.")         \
+    X("group_paused", g->stats.paused != 0, "1: nothing of it is handed out.")
 
 static int64_t gauge_value(const struct snapshot_group *g, size_t i)
 {

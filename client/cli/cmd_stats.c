@@ -49,13 +49,20 @@ static int row_json(const struct stint_stats *t, void *arg)
     return ferror(stdout);
 }
 
+static void name_add(struct table *table, const struct stint_stats *t)
+{
+    char name[STINT_NAME_LEN + 16];
+    snprintf(name, sizeof name, "%s%s", t->group, t->paused ? " (paused)" : "");
+    table_add_cell(table, name, t->paused ? PAINT_WARN : PAINT_NONE);
+}
+
 static int row_add(const struct stint_stats *t, void *arg)
 {
     struct table *table = arg;
-    char text[TIME_TEXT_LEN], name[STINT_NAME_LEN + 16];
-    snprintf(name, sizeof name, "%s%s", t->group, t->paused ? " (paused)" : "");
-    table_add(table, name);
-#define STATS_ROW(member, head, paint) table_add_count(table, t->member, PAINT_##paint);
+    char text[TIME_TEXT_LEN];
+    name_add(table, t);
+#define STATS_ROW(member, head, paint)                                         \
+    table_add_count(table, t->member, PAINT_##paint);
     STATS_COUNTS(STATS_ROW)
 #undef STATS_ROW
     table_add_right(table,
@@ -68,7 +75,7 @@ static int glance_add(const struct stint_stats *t, void *arg)
 {
     struct table *table = arg;
     char text[TIME_TEXT_LEN];
-    table_add(table, t->group);
+    name_add(table, t);
     table_add_count(table, t->queued, PAINT_NONE);
     table_add_count(table, t->due, PAINT_NONE);
     table_add_right(table,

@@ -18,11 +18,9 @@ static const struct {
      "s stops a running task: go to Running"},
     {'r', PANE_FAILED, TOP_REQUEUE, "queue the task %s again?",
      "%s is queued again", "r queues a failed task again: go to Failed"},
-#ifdef STINT_SEARCH_OPTIONS_INIT
     {'p', PANE_GROUPS, TOP_PAUSE, "pause the group %s?", "%s is paused",
      "p pauses or resumes a group: go to Groups"},
     {'p', PANE_GROUPS, TOP_RESUME, "resume the group %s?", "%s goes on", NULL},
-#endif
     {'d', PANE_WORKERS, TOP_DISABLE, "have the worker %s take nothing new?",
      "%s takes nothing new",
      "d disables or resumes a worker: go to Workers"},
@@ -102,13 +100,8 @@ int top_change_work(stint *s, const struct top_change *c, struct stint_err *err)
     switch (c->verb) {
     case TOP_STOP: return stint_stop_task(s, c->group, c->name, err) < 0 ? -1 : 0;
     case TOP_REQUEUE: return stint_requeue_task(s, c->group, c->name, 0, err);
-#ifdef STINT_SEARCH_OPTIONS_INIT
     case TOP_PAUSE: return stint_pause_group(s, c->name, err);
     case TOP_RESUME: return stint_resume_group(s, c->name, err);
-#else
-    case TOP_PAUSE:
-    case TOP_RESUME: return -1;
-#endif
     case TOP_DISABLE:
         return stint_command(s, "disable", &o, NULL, NULL, NULL, err);
     case TOP_ENABLE:

@@ -29,9 +29,7 @@ static int group_seen(const struct stint_stats *t, void *arg)
     g->failed = t->failed + t->timeout;
     g->ended = g->done + g->failed + t->stopped + t->expired;
     g->queued_rate = g->done_rate = g->failed_rate = -1;
-#ifdef STINT_SEARCH_OPTIONS_INIT
     g->paused = t->paused;
-#endif
     return 0;
 }
 
@@ -91,7 +89,6 @@ static int running_look(stint *s, struct top_look *look, struct stint_err *err)
     return 0;
 }
 
-#ifdef STINT_SEARCH_OPTIONS_INIT
 static int failed_seen(const struct stint_status *t, void *arg)
 {
     struct top_look *look = arg;
@@ -123,7 +120,6 @@ static int failed_look(stint *s, struct top_look *look, struct stint_err *err)
     }
     return 0;
 }
-#endif
 
 int top_look_take(stint *s, struct top_look *look, struct stint_err *err)
 {
@@ -133,9 +129,7 @@ int top_look_take(stint *s, struct top_look *look, struct stint_err *err)
         return -1;
     if (running_look(s, look, err))
         return -1;
-#ifdef STINT_SEARCH_OPTIONS_INIT
     if (look->has_failed && failed_look(s, look, err))
         return -1;
-#endif
     return 0;
 }

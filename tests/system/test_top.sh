@@ -132,6 +132,34 @@ until_true 5 "it asks for the contrary" shows 'take tasks again'
 key y
 until_true 5 "and it is resumed" worker_is ACTIVE
 
+# Pause a group and resume it.
+key BTab Home j
+until_true 5 "the groups are selected" shows '\[Groups 2\]'
+key p
+until_true 5 "it asks" shows 'pause the group main? y/n'
+key y
+until_true 5 "the group is paused" shows '^\[PAUSED\] main'
+contains "for everybody" 'main (paused)' "$("$STINT" groups)"
+key p
+until_true 5 "it asks for the contrary" shows 'resume the group main? y/n'
+key y
+until_true 5 "and it goes on" shows '^main '
+
+# Queue a failed task again.
+key BTab
+until_true 5 "the failed tasks are shown, and why" shows '^bad .*FAILED.*oh'
+key r
+until_true 5 "it asks" shows 'queue the task bad again? y/n'
+"$STINT" disable --worker w1 >/dev/null || fail disable
+until_true 5 "nobody takes anything" worker_is DISABLED
+key y
+until_true 5 "it is queued again" has_status QUEUED bad
+until_true 5 "and not shown any more" shows_not '^bad .*FAILED'
+"$STINT" resume --worker w1 >/dev/null || fail resume
+until_true 5 "it runs and fails again" has_status FAILED bad
+key BTab BTab
+until_true 5 "back to the workers" shows '\[Workers 1\]'
+
 # Help, sizes.
 key '?'
 until_true 5 "help" shows 'requeue the failed task'
