@@ -15,8 +15,8 @@ const char cmd_events_usage[] =
     "                    kept, with --follow what happens from now on\n"
     "  --limit N         so many at most; 0: all\n"
     "  --follow          go on as they happen, until interrupted\n\n"
-    "Prints time, event, state, function, group, id, worker and fence. How many\n"
-    "are kept: stint group GROUP --events N.\n";
+    "Prints time, event, state, function, group, id, worker and fence. A\n"
+    "group has events only when told to: stint group GROUP --events 2000.\n";
 
 enum { PAGE = 1000, LOOK_MS = 250 };
 

@@ -42,6 +42,7 @@ const char cmd_queue_task_usage[] =
     "  --disabled            do not run until enabled\n"
     "  --result-ttl S        keep the ended task so long (86400)\n"
     "  --discard-results     keep no results\n"
+    "  --traceparent T       W3C Trace Context of who queues it (TRACEPARENT)\n"
     "  --durability 1|2|3|replicas=N\n"
     "                        answer when it is as safe as that: 1, 2 (on\n"
     "                        Redis's disk), 3 (and on a replica) or\n"
@@ -64,7 +65,7 @@ struct queue_options {
     const char *timeout, *repeats, *period, *retry_failed, *retry_delay;
     const char *retry_backoff, *retry_max_delay, *priority, *result_ttl;
     const char *cronline, *timezone, *max_crashes, *on_dependency;
-    const char *sync_output, *durability;
+    const char *sync_output, *durability, *traceparent;
     struct words depends_on, tags;
     int prevent_drift, immediate, disabled, discard_results, broadcast;
     const char *file;
@@ -172,6 +173,7 @@ static json_t *options_json(const struct queue_options *q,
     flag_set(o, "broadcast", q->broadcast);
     number_set(o, "sync_output", q->sync_output, errors);
     text_set(o, "durability", q->durability, errors);
+    text_set(o, "traceparent", q->traceparent, errors);
     return o;
 }
 
@@ -309,12 +311,28 @@ static int task_queue(const struct common *common, const stint_task *task,
     return status;
 }
 
+/* The caller's trace, if it is one: what is in the environment by chance must
+ * not get a task refused. */
+static const char *trace_default(void)
+{
+    const char *text = getenv("TRACEPARENT");
+    if (text == NULL || strlen(text) != 55 || strncmp(text, "00-", 3) != 0 ||
+        text[35] != '-' || text[52] != '-' ||
+        strspn(text, "0123456789abcdef-") != 55 ||
+        strspn(text + 3, "0") >= 32 || strspn(text + 36, "0") >= 16)
+        return NULL;
+    return strspn(text + 3, "0123456789abcdef") == 32 &&
+                   strspn(text + 36, "0123456789abcdef") == 16 ? text : NULL;
+}
+
 static int task_run(const struct common *common, struct queue_options *q)
 {
     struct stint_err err = {0};
     struct stint_errors errors = {0};
     if (common->words.n)
         q->function = common->words.at[0];
+    if (!q->traceparent)
+        q->traceparent = trace_default();
     stint_task *task = options_task(q, &errors, &err);
     if (!task)
         return task_refused(common, &errors, &err);
@@ -369,6 +387,7 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         {"broadcast", OPTION_FLAG, &q.broadcast},
         {"sync-output", OPTION_TEXT, &q.sync_output},
         {"durability", OPTION_TEXT, &q.durability},
+        {"traceparent", OPTION_TEXT, &q.traceparent},
         {"spool", OPTION_TEXT, &common.spool},
         {"spool-max", OPTION_COUNT, &common.spool_max},
         {"file", OPTION_TEXT, &q.file},

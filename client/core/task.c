@@ -212,6 +212,9 @@ static json_t *task_rest(const struct task_fields *f)
         bad |= json_object_set_new(rest, "timezone", json_string(f->timezone));
     if (!bad && json_array_size(f->tags) > 0)
         bad |= json_object_set(rest, "tags", f->tags);
+    if (!bad && f->traceparent)
+        bad |= json_object_set_new(rest, "traceparent",
+                                   json_string(f->traceparent));
     if (!bad && f->sync_ms > 0)
         bad |= json_object_set_new(rest, "sync_output",
                                    json_real((double)f->sync_ms / 1000));

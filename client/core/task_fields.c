@@ -23,7 +23,7 @@ enum field_kind {
     FIELD_FUNCTION, FIELD_ID, FIELD_LABEL, FIELD_GROUP, FIELD_ARRAY,
     FIELD_OBJECT, FIELD_TIME, FIELD_TIMEOUT, FIELD_SECONDS, FIELD_COUNT,
     FIELD_FACTOR, FIELD_FLAG, FIELD_IDS, FIELD_CRON, FIELD_ZONE,
-    FIELD_DEPENDENCY, FIELD_DURABILITY, FIELD_TAGS
+    FIELD_DEPENDENCY, FIELD_DURABILITY, FIELD_TAGS, FIELD_TRACE
 };
 
 struct field {
@@ -86,6 +86,8 @@ static const struct field fields[] = {
      "must be 1, 2, 3 or replicas=N with N from 1 to 100"},
     {"tags", FIELD_TAGS, AT(tags), 0, 0,
      "must be an array of up to 16 words, each 1 to 64 of A-Za-z0-9_.:/-"},
+    {"traceparent", FIELD_TRACE, AT(traceparent), 0, 0,
+     "must be 00-TRACE-SPAN-FLAGS as W3C Trace Context has it"},
 };
 
 #define FIELDS_N (sizeof(fields) / sizeof(*fields))
@@ -100,6 +102,20 @@ static int text_is_label(const char *s, size_t len)
     return len >= 1 && len <= STINT_NAME_LEN;
 }
 
+/* W3C Trace Context, version 00: lower case, and no id is all zeros. */
+static int text_is_trace(const char *s, size_t len)
+{
+    static const char shape[] =
+        "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    if (len != sizeof(shape) - 1)
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        if (shape[i] == 'x' ? strchr("0123456789abcdef", s[i]) == NULL
+                            : s[i] != shape[i])
+            return 0;
+    return strspn(s + 3, "0") < 32 && strspn(s + 36, "0") < 16;
+}
+
 static int text_read(const json_t *v, enum field_kind kind, const char **out)
 {
     if (!json_is_string(v))
@@ -109,6 +125,7 @@ static int text_read(const json_t *v, enum field_kind kind, const char **out)
     int ok = kind == FIELD_FUNCTION ? task_name_is_valid(s, len)
              : kind == FIELD_ID     ? task_id_is_valid(s, len)
              : kind == FIELD_GROUP  ? task_group_is_valid(s, len)
+             : kind == FIELD_TRACE  ? text_is_trace(s, len)
                                     : text_is_label(s, len);
     if (!ok)
         return -1;
@@ -273,6 +290,7 @@ static int field_read(struct task_fields *f, const struct field *d, json_t *v,
     case FIELD_FUNCTION:
     case FIELD_ID:
     case FIELD_LABEL:
+    case FIELD_TRACE:
     case FIELD_GROUP:
         return text_read(v, d->kind, at);
     case FIELD_ARRAY:
@@ -447,7 +465,8 @@ static int put_texts(json_t *object, const struct stint_task_options *o)
            put_text(object, "cronline", o->cronline) ||
            put_text(object, "timezone", o->timezone) ||
            put_text(object, "on_dependency", o->on_dependency) ||
-           put_text(object, "durability", o->durability);
+           put_text(object, "durability", o->durability) ||
+           put_text(object, "traceparent", o->traceparent);
 }
 
 static int put_rules(json_t *object, const struct stint_task_options *o)

@@ -19,7 +19,7 @@ struct task_time {
 /* Strings and JSON borrow from the object read; NULL: not given. */
 struct task_fields {
     const char *function, *id, *task_name, *group_name;
-    const char *cronline, *timezone, *on_dependency;
+    const char *cronline, *timezone, *on_dependency, *traceparent;
     json_t *args, *vars, *timeout, *depends_on, *tags;
     struct task_time start_time, stop_time;
     int64_t period_ms, delay_ms, cap_ms, ttl_ms; /* delay -1: not given */

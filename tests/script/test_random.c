@@ -736,16 +736,17 @@ static void walk_to_the_end(void)
 static void walk_assert_empty(void)
 {
     static const char *const fine[] = {":ended", ":wake", ":levels",
-                                       ":measures"};
+                                       ":measures", ":events"};
+    const size_t n_fine = sizeof(fine) / sizeof(fine[0]);
     char *keys = (char *)rules_text("%s", rules_redis("KEYS {stint:*"));
     int bad = 0;
 
     for (char *key = strtok(keys, " "); key; key = strtok(NULL, " ")) {
         const char *kind = strchr(key, '}') + 1;
         size_t i = 0;
-        while (i < 4 && strncmp(kind, fine[i], strlen(fine[i])) != 0)
+        while (i < n_fine && strncmp(kind, fine[i], strlen(fine[i])) != 0)
             i++;
-        if (i == 4) {
+        if (i == n_fine) {
             print_error("%s is left\n", key);
             bad++;
         }

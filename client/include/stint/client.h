@@ -78,10 +78,11 @@ struct stint_task_options {
                                where Redis is not set up for it */
     const char *tags;       /* JSON array of up to 16 words to find it by, each
                                1 to 64 of A-Za-z0-9_.:/- */
+    const char *traceparent; /* W3C Trace Context (00-...) of who queues it */
 };
 #define STINT_TASK_OPTIONS_INIT                                                \
     {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, -1, 60, 0, \
-     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0}
+     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0}
 
 /* A checked task, ready to be queued. */
 typedef struct stint_task stint_task;
@@ -91,7 +92,8 @@ typedef struct stint_task stint_task;
  * stop_time, timeout, repeats, period, prevent_drift, retry_failed,
  * retry_delay, retry_backoff, retry_max_delay, immediate, priority, disabled,
  * result_ttl, discard_results, cronline, timezone, max_crashes, depends_on,
- * on_dependency, broadcast, sync_output, durability, tags). An id is made if none is given. On
+ * on_dependency, broadcast, sync_output, durability, tags, traceparent). An id
+ * is made if none is given. On
  * bad input: NULL, err INVALID and *errors with every wrong field. */
 STINT_API STINT_CHECKED stint_task *
 stint_task_new(const struct stint_task_options *o, struct stint_errors *errors,

@@ -6,7 +6,7 @@
 #ifndef STINT_EVENTS_H
 #define STINT_EVENTS_H
 
-#include <stint/base.h>
+#include <stint/client.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -60,7 +60,7 @@ stint_events(stint *s, const struct stint_events_options *o, stint_event_fn fn,
              struct stint_err *err);
 
 /* How many entries (each of up to 250 events) of its stream a group keeps,
- * about; 0: none, and none are written. Holds for the parts that the group has:
+ * about: 2000, say; 0, the default: none, and none are written. Holds for the parts that the group has:
  * say it again when these have changed. Errors: INVALID. */
 STINT_API STINT_CHECKED int stint_keep_events(stint *s, const char *group,
                                               int64_t keep,
