@@ -44,7 +44,7 @@ async function ask(action, what, sure) {
     }
     if (!danger && !sure) return {};
     const told = {
-        delete: 'Its runs, output and result are gone with it.',
+        delete: 'Runs, output and results go with it.',
         stop: 'What is running gets SIGTERM, then SIGKILL, and is not tried again.',
     }[action] ?? '';
     const yes = await confirm(`${verb} ${what}?`, told, verb, {danger});

@@ -32,8 +32,9 @@ function logarithmic(values) {
     const some = values.filter((v) => v > 0);
     if (!some.length) return {of: () => 0, ticks: [0]};
     const low = Math.floor(Math.log10(Math.min(...some)) + 1e-9);
-    const high = Math.max(Math.ceil(Math.log10(Math.max(...some)) - 1e-9), low + 1);
-    const every = Math.ceil((high - low) / 4);
+    const most = Math.max(Math.ceil(Math.log10(Math.max(...some)) - 1e-9), low + 1);
+    const every = Math.ceil((most - low) / 4);
+    const high = low + Math.ceil((most - low) / every) * every;
     const ticks = [];
     for (let e = low; e <= high; e += every) ticks.push(10 ** e);
     return {of: (v) => (v <= 0 ? 0 : (Math.log10(v) - low) / (high - low)), ticks};

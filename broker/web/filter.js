@@ -64,7 +64,8 @@ export function filterForm(change) {
         h('button', {type: 'submit', class: 'main'}, 'Search')),
     h('button', {type: 'button', class: 'quiet', on: {click: () => change({})}},
         'Clear')), more);
-    let kept = {}; /* what the form has no field for */
+    let kept = {};  /* what the form has no field for */
+    let told = '';  /* the filter the form itself told of */
 
     function take() {
         const filter = {...kept};
@@ -73,12 +74,16 @@ export function filterForm(change) {
                 ? fromLocal(control.value) : control.value.trim();
             if (value) filter[control.name] = value;
         }
+        told = JSON.stringify(read(new URLSearchParams(filter)));
         change(filter);
     }
 
     return {
         node: form, search: text,
+        /* Not what it told of: meanwhile the reader types in the next field. */
         set(filter) {
+            if (JSON.stringify(filter) === told) return;
+            told = '';
             kept = filter.scheduled ? {scheduled: 1} : {};
             for (const control of form.querySelectorAll('[name]')) {
                 const value = filter[control.name] ?? '';

@@ -63,11 +63,12 @@ export function time(text, withMs = false) {
         + (withMs ? `.${pad(at.getMilliseconds(), 3)}` : '');
 }
 
-/* 05:40, or the day if it is long ago: for an axis over `span` ms */
+/* 05:40, with seconds or as a day where that fits: for an axis over `span` ms */
 export function tick(ms, span) {
     const at = new Date(ms);
     if (span > 3 * 86400e3) return `${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-    return `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+    const minutes = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
+    return span < 600e3 ? `${minutes}:${pad(at.getSeconds())}` : minutes;
 }
 
 /* "12 s ago", "in 3m 05s", against `now` (ms) */

@@ -81,7 +81,7 @@ function box(n, at, here) {
         'aria-label': `${visible(name)}, ${visible(n.status)}, ${n.id}`},
     s('title', null, visible(`${name}\n${n.status}\n${keyOf(n)}`)),
     s('rect', {class: 'box', x: at.x, y: at.y, width: BOX.w, height: BOX.h, rx: 6}),
-    s('text', {class: 'name', x: at.x + 10, y: at.y + 19}, short(name, 25)),
+    s('text', {class: 'name', x: at.x + 10, y: at.y + 19}, short(name, 22)),
     s('text', {class: 'state', x: at.x + 10, y: at.y + 36}, visible(n.status)),
     s('text', {x: at.x + BOX.w - 10, y: at.y + 36, 'text-anchor': 'end'},
         n.id.length > 13 ? `…${n.id.slice(-12)}` : n.id));

@@ -83,12 +83,12 @@ function tiles(told) {
         tile('Due', brief(t.due ?? 0), `${brief(t.queued ?? 0)} queued in all`,
             {href: '#/tasks?status=QUEUED'}),
         tile('Running', brief(t.running ?? 0),
-            `of ${brief(w.concurrency)} places; ${brief(t.assigned ?? 0)} assigned`,
+            `of ${brief(w.concurrency)} places`,
             {href: '#/tasks?status=RUNNING'}),
         tile('Oldest due', duration(oldest),
             clear > 0 ? `clear in about ${duration(clear)}` : 'waiting now'),
-        tile('Workers', brief(w.live), w.dead ? `${count(w.dead)} dead` : 'all live',
-            {href: '#/workers', bad: w.dead > 0}),
+        tile('Workers', brief(w.live), w.dead ? `${count(w.dead)} dead`
+            : w.live ? 'all live' : 'none', {href: '#/workers', bad: w.dead > 0}),
     ];
 }
 

@@ -170,6 +170,8 @@ class View {
     build() {
         const card = (title, node) => h('section', {class: 'card'},
             h('h2', null, title), node);
+        this.runsCard = h('section', {class: 'card flush', hidden: true},
+            h('h2', null, 'Runs'), this.runs.node);
         this.lineage = card('Dependencies', this.graph);
         this.lineage.hidden = true;
         this.ctx.root.append(this.progress, this.why, this.error,
@@ -177,7 +179,7 @@ class View {
                 card('Timeline', this.time)),
             this.output, this.result,
             h('div', {class: 'grid two'}, this.args, this.vars), this.lineage,
-            h('section', {class: 'card flush'}, h('h2', null, 'Runs'), this.runs.node));
+            this.runsCard);
     }
 
     /* Draws a part if what it shows is new. */
@@ -203,12 +205,14 @@ class View {
             task.error && shownText(task.error), 'error'));
         this.put('facts', {...task, output: '', runs: '', at: Math.floor(Date.now() / 5000)},
             () => allFacts(task));
-        this.put('args', task.args, () => block('Arguments', pretty(task.args)));
+        this.put('args', task.args, () => (task.args === null || task.args?.length > 0)
+            && block('Arguments', pretty(task.args)));
         this.put('vars', task.vars, () => Object.keys(task.vars ?? {}).length > 0
             && block('Named arguments', pretty(task.vars)));
         this.put('result', task.result, () => task.result !== null
             && task.result !== undefined && block('Result', pretty(task.result)));
         this.runs.show(task.runs ?? []);
+        this.runsCard.hidden = !task.runs?.length;
         this.follow(task.output);
     }
 

@@ -73,7 +73,7 @@ class List {
             {label: 'Runs', class: 'num opt', cell: (task) => [count(task.times_run),
                 task.times_failed > 0 && h('span', {class: 'sub bad-text'},
                     `${count(task.times_failed)} failed`)]},
-            {label: 'Why, by whom', class: 'opt', cell: (task) => [
+            {label: 'Why, by whom', class: 'opt wordy', cell: (task) => [
                 text(task.error || task.reason || '', 120),
                 task.worker && h('span', {class: 'sub'}, text(task.worker, 50))]},
         ];

@@ -9,18 +9,19 @@ import {keys, lost, roles, theme} from './frame.mjs';
 
 const ids = JSON.parse(process.env.IDS);
 const many = Number(process.env.MANY);
+/* In this order: the charts need a while until there is something to show. */
 const all = {
-    pages: (b) => pages(b, ids),
-    literally: (b) => literally(b, ids),
     queueing, oneTask,
-    waiting: (b) => waiting(b, ids),
+    literally: (b) => literally(b, ids),
     searching: (b) => searching(b, ids),
     thousands: (b) => thousands(b, many),
-    filtered, groups, charts,
     schedules: (b) => schedules(b, ids),
     events, keys, theme, lost,
     roles: (b) => roles(b, process.env.SAFE_URL),
-    workers,
+    pages: (b) => pages(b, ids),
+    charts,
+    waiting: (b) => waiting(b, ids),
+    filtered, groups, workers,
 };
 const wanted = process.argv.slice(2);
 const browser = await launch();

@@ -2,6 +2,7 @@
 // The tasks of the browser tests, a JSON object a line for queue-task --file:
 //   node payload.mjs few    one of each kind, with what would run if it were HTML
 //   node payload.mjs side    forty for the group side
+//   node payload.mjs bulk    three thousand for the group bulk
 //   node payload.mjs many N
 export const HOSTILE = '<script>window.pwned=1</script>"><img src=x '
     + 'onerror=window.pwned=1> שלום \u202eevil e\u0301漢字🎉 \u0007\u001b[31m'
@@ -37,6 +38,9 @@ if (process.argv[2] === 'few') {
 } else if (process.argv[2] === 'side') {
     for (let i = 0; i < 40; i++)
         add({function: 'echo', group_name: 'side', start_time: '+4h'});
+} else if (process.argv[2] === 'bulk') {
+    for (let i = 0; i < 3000; i++)
+        add({function: 'nightly', group_name: 'bulk', start_time: '+6h'});
 } else {
     const n = Number(process.argv[3]);
     for (let i = 0; i < n; i++)

@@ -94,6 +94,7 @@ for group in main side; do
 done
 queue few
 queue side
+queue bulk
 queue many "$MANY"
 until_true 20 "the graph's child ran" has_status COMPLETED child-000000000001
 until_true 20 "the one that fails has failed" has_status FAILED wrong-000000000001
@@ -105,7 +106,7 @@ export IDS MANY BROKER_URL SAFE_URL
 export CHROMIUM=$chromium BROWSER_MODULES=$modules
 export SCREENSHOTS=$build/screenshots PAYLOAD=$here_browser/payload.mjs
 mkdir -p "$tmp/profile"
-TMPDIR=$tmp/profile timeout -k 5 110 node "$here_browser/dashboard.mjs" "$@" \
+TMPDIR=$tmp/profile timeout -k 5 150 node "$here_browser/dashboard.mjs" "$@" \
     </dev/null || fail "the dashboard"
 fsck_clean
 passed
