@@ -20,6 +20,7 @@
 
 #define GROUP     "bench"
 #define FUNCTION  "bench.noop"
+#define SAID      "COMPLETED @" FUNCTION /* as a worker reports it */
 #define DEPTH_MAX 16
 
 static double seconds(void)
@@ -132,7 +133,7 @@ static long report_append(struct ceiling *c, const redisReply *r)
         end = end != NULL ? strchr(end + 1, ' ') : NULL;
         check(end != NULL);
         args_add(&a, ticket + 1, (size_t)(end - ticket - 1));
-        args_add_str(&a, "COMPLETED");
+        args_add_str(&a, SAID);
         args_add_str(&a, "");
     }
     if (n > 0)

@@ -46,6 +46,8 @@ struct route {
 const char *call_segment(const struct call *c, const char *name);
 /* ?name=value, decoded; NULL: not given. The first, if it is given twice. */
 const char *call_query(const struct call *c, const char *name);
+/* The name of the i-th of the query; NULL: there are no more. */
+const char *call_query_name(const struct call *c, size_t i);
 /* A number of the query: *n is `otherwise` when it is not given. -1, err
  * INVALID: not a number, or not within least and most. */
 int call_query_count(const struct call *c, const char *name, int64_t least,
@@ -60,6 +62,7 @@ const char *call_line(struct call *c, size_t *len);
 /* The Accept header, "" when there is none. */
 const char *call_accept(const struct call *c);
 enum role call_role(const struct call *c);
+const char *role_name(enum role role); /* "read"; "" for none */
 const char *call_user(const struct call *c); /* "" : nobody */
 const char *call_csrf(const struct call *c); /* of the session; "": none */
 const char *call_namespace(const struct call *c);

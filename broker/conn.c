@@ -207,6 +207,11 @@ void conn_watch(struct conn *c)
     bufferevent_enable(c->bev, EV_READ);
 }
 
+void conn_stream(struct conn *c)
+{
+    conn_move(c, CONN_STREAM);
+}
+
 void conn_answered(struct conn *c)
 {
     c->call = NULL;

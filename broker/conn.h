@@ -74,6 +74,8 @@ int conn_begin(struct conn *c, struct evhttp_request *req,
                const char **detail);
 /* Lets us hear when the client goes while it is answered. */
 void conn_watch(struct conn *c);
+/* Server-sent events are written to it. */
+void conn_stream(struct conn *c);
 /* The answer has been handed to evhttp. */
 void conn_answered(struct conn *c);
 /* It has been written. */

@@ -11,5 +11,8 @@
 /* handle_root.c */
 HANDLER(healthz);
 HANDLER(root);
+/* handle_login.c */
+HANDLER(login);
+HANDLER(logout);
 
 #endif

@@ -22,12 +22,11 @@ int handle_root(stint *s, struct call *c, struct stint_err *err)
     gmtime_r(&t.tv_sec, &tm);
     size_t n = strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(now + n, sizeof(now) - n, ".%03dZ", (int)(t.tv_nsec / 1000000));
-    static const char *const roles[] = {"", "read", "queue", "admin"};
     call_json(c, 200,
               json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", "stint",
                         "version", stint_version(), "namespace",
                         call_namespace(c), "user", call_user(c), "role",
-                        roles[call_role(c)], "csrf", call_csrf(c), "now",
+                        role_name(call_role(c)), "csrf", call_csrf(c), "now",
                         now));
     return 0;
 }

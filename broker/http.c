@@ -54,7 +54,9 @@ static struct bufferevent *server_on_accept(struct event_base *base, void *arg)
 {
     struct server *s = arg;
     struct bufferevent *bev =
-        bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+        s->access.tls != NULL
+            ? https_accept(s->access.tls, base)
+            : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     struct conn *c = bev != NULL ? conn_new(&s->conns, bev) : NULL;
     if (c == NULL)
         return bev;
@@ -98,6 +100,28 @@ static int listen_parse(const char *text, struct sockaddr_storage *at,
     return 0;
 }
 
+/* What listens where, before anything listens at all. */
+static int listen_check(struct server *s, const char *text,
+                        struct stint_err *err)
+{
+    struct sockaddr_storage at;
+    char host[64] = "", name[70];
+    int len;
+    if (listen_parse(text, &at, &len, err) < 0)
+        return -1;
+    int is_6 = at.ss_family == AF_INET6;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&at;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&at;
+    inet_ntop(at.ss_family, is_6 ? (const void *)&v6->sin6_addr
+                                 : (const void *)&v4->sin_addr,
+              host, sizeof(host));
+    snprintf(name, sizeof(name), "%s%s%s", is_6 ? "[" : "", host,
+             is_6 ? "]" : "");
+    return access_listens(&s->access, name, rate_is_loopback(host),
+                          strcmp(host, "0.0.0.0") == 0 ||
+                              strcmp(host, "::") == 0, err);
+}
+
 /* Says where, with the port that it got. */
 static void listen_tell(const struct server *s, struct evconnlistener *l)
 {
@@ -112,7 +136,8 @@ static void listen_tell(const struct server *s, struct evconnlistener *l)
     inet_ntop(at.ss_family, is_6 ? (const void *)&v6->sin6_addr
                                  : (const void *)&v4->sin_addr,
               host, sizeof(host));
-    snprintf(url, sizeof(url), "%s://%s%s%s:%d", "http", is_6 ? "[" : "", host,
+    snprintf(url, sizeof(url), "%s://%s%s%s:%d",
+             s->access.tls != NULL ? "https" : "http", is_6 ? "[" : "", host,
              is_6 ? "]" : "", ntohs(is_6 ? v6->sin6_port : v4->sin_port));
     server_log(s, STINT_LOG_INFO, "listening on %s", url);
     if (s->o->listening != NULL)
@@ -150,10 +175,14 @@ static int server_listen_at(struct server *s, const char *text,
 
 static int server_listen(struct server *s, struct stint_err *err)
 {
-    if (s->o->n_listen == 0)
-        return server_listen_at(s, LISTEN_DEFAULT, err);
-    for (size_t i = 0; i < s->o->n_listen; i++)
-        if (server_listen_at(s, s->o->listen[i], err) < 0)
+    struct settings_words *listen = &s->settings.listen;
+    if (listen->n == 0)
+        listen->at[listen->n++] = LISTEN_DEFAULT;
+    for (size_t i = 0; i < listen->n; i++)
+        if (listen_check(s, listen->at[i], err) < 0)
+            return -1;
+    for (size_t i = 0; i < listen->n; i++)
+        if (server_listen_at(s, listen->at[i], err) < 0)
             return -1;
     return 0;
 }
@@ -166,13 +195,28 @@ static void server_on_resigned(void *arg)
     s->has_resigned = 1;
 }
 
+/* What is broken is said, and what was there goes on. */
+static void server_reload(struct server *s)
+{
+    struct stint_err err = {0};
+    if (access_reload(&s->access, &err) < 0)
+        server_log(s, STINT_LOG_ERROR, "SIGHUP: refused, the old ones hold: %s",
+                   err.text);
+    else
+        server_log(s, STINT_LOG_INFO, "SIGHUP: %zu users, %zu tokens",
+                   s->access.auth.n_users, s->access.auth.n_tokens);
+}
+
 static void server_on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct server *s = arg;
     (void)what;
+    if (number == SIGHUP)
+        server_reload(s);
     if (number == SIGHUP || s->is_stopping)
         return;
     server_log(s, STINT_LOG_INFO, "stopping");
+    streams_end(&s->streams);
     stint_duties_resign(s->duties, server_on_resigned, s);
     s->is_stopping = 1;
     s->stop_mono_ms = conns_now_ms() + HTTP_STOP_MS;
@@ -192,7 +236,8 @@ static int server_is_writing(const struct server *s)
 static void server_on_tick(int64_t now_ms, void *arg)
 {
     struct server *s = arg;
-    if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX)
+    streams_tick(&s->streams, now_ms);
+    if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX + HTTP_CONNS_SPARE)
         for (size_t i = 0; i < s->n_listeners; i++)
             evconnlistener_enable(s->listeners[i]);
     if (s->is_stopping && (now_ms > s->stop_mono_ms ||
@@ -218,7 +263,8 @@ static int server_signals(struct server *s, struct stint_err *err)
 static int server_http(struct server *s, struct stint_err *err)
 {
     s->http = evhttp_new(s->base);
-    if (s->http == NULL || conns_init(&s->conns, s->base) < 0)
+    if (s->http == NULL || conns_init(&s->conns, s->base) < 0 ||
+        streams_init(&s->streams, s->base) < 0)
         return fail(err, STINT_NOMEM, "out of memory");
     s->conns.body_max = server_body_max;
     s->conns.on_gone = server_on_gone;
@@ -244,7 +290,9 @@ static int server_open(struct server *s, struct stint_err *err)
     s->base = event_base_new();
     if (s->base == NULL)
         return fail(err, STINT_NOMEM, "out of memory");
-    if (server_signals(s, err) < 0 || server_http(s, err) < 0)
+    if (settings_read(&s->settings, s->o, err) < 0 ||
+        access_open(&s->access, &s->settings, s->base, err) < 0 ||
+        server_signals(s, err) < 0 || server_http(s, err) < 0)
         return -1;
     s->async = stint_async_open(&to, s->base, err);
     struct stint_duties_options duties = STINT_DUTIES_OPTIONS_INIT;
@@ -252,6 +300,7 @@ static int server_open(struct server *s, struct stint_err *err)
     duties.name_space = s->o->name_space;
     duties.log = s->o->log;
     duties.log_arg = s->o->log_arg;
+    s->streams.async = s->async;
     if (s->async != NULL)
         s->duties = stint_duties_start(&duties, s->base, err);
     if (s->duties == NULL)
@@ -262,11 +311,15 @@ static int server_open(struct server *s, struct stint_err *err)
 /* Calls end first: their answers still have somewhere to go. */
 static void server_close(struct server *s)
 {
+    streams_end(&s->streams);
     stint_async_close(s->async);
+    streams_close(&s->streams);
     stint_duties_stop(s->duties);
+    access_close(&s->access); /* answers logins that wait */
     if (s->http != NULL)
         evhttp_free(s->http);
     conns_close(&s->conns);
+    settings_close(&s->settings);
     for (int i = 0; i < 3; i++)
         if (s->signals[i] != NULL)
             event_free(s->signals[i]);

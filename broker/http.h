@@ -9,17 +9,22 @@
 #include <event2/http.h>
 #include <stint/stint.h>
 
+#include "access.h"
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
+#include "stream.h"
 
 struct server {
     const struct broker_options *o; /* borrowed */
     const char *name_space;
+    struct settings settings;
+    struct access access;
     struct event_base *base;
     struct evhttp *http;
     struct conns conns;
     stint_async *async;
+    struct streams streams;
     stint_duties *duties;
     int has_resigned;        /* 1: another does them, or will */
     struct call *calls;      /* a list */

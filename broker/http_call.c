@@ -61,34 +61,54 @@ static void call_on_complete(struct evhttp_request *req, void *arg)
     conn_end(arg);
 }
 
-/* evhttp frees the request once it is written. */
-void call_send(struct call *c)
+/* The headers that do not depend on the answer. */
+static struct evkeyvalq *call_headers(struct call *c)
 {
-    struct evhttp_request *req = c->req;
-    struct conn *conn = c->conn;
-    char text[32];
-    c->req = NULL;
-    if (req == NULL)
-        return; /* nobody is there to read it */
-    struct evkeyvalq *to = evhttp_request_get_output_headers(req);
+    struct evkeyvalq *to = evhttp_request_get_output_headers(c->req);
     answer_headers(to);
     if (evhttp_find_header(to, "Cache-Control") == NULL)
         evhttp_add_header(to, "Cache-Control", "no-store");
     if (c->type[0] != '\0')
         evhttp_add_header(to, "Content-Type", c->type);
+    return to;
+}
+
+void call_detach(struct call *c)
+{
+    evhttp_request_set_on_complete_cb(c->req, call_on_complete, c->conn);
+    conn_answered(c->conn);
+    c->conn = NULL;
+    c->req = NULL;
+}
+
+void call_stream(struct call *c, const char *type)
+{
+    snprintf(c->type, sizeof(c->type), "%s", type);
+    c->status = 200;
+    evhttp_add_header(call_headers(c), "X-Accel-Buffering", "no");
+    conn_stream(c->conn);
+    evhttp_send_reply_start(c->req, 200, answer_phrase(200));
+}
+
+/* evhttp frees the request once it is written. */
+void call_send(struct call *c)
+{
+    struct evhttp_request *req = c->req;
+    char text[32];
+    if (req == NULL)
+        return; /* nobody is there to read it */
+    struct evkeyvalq *to = call_headers(c);
     snprintf(text, sizeof(text), "%zu", evbuffer_get_length(c->answer));
     if (c->status != 304)
         evhttp_add_header(to, "Content-Length", text);
     /* Who sends the next one before he has this answer is told to stop. */
     size_t early =
-        evbuffer_get_length(bufferevent_get_input(conn->bev));
+        evbuffer_get_length(bufferevent_get_input(c->conn->bev));
     if (c->must_close || c->server->is_stopping || early > 0)
         evhttp_add_header(to, "Connection", "close");
     int has_body = evhttp_request_get_command(req) != EVHTTP_REQ_HEAD &&
                    c->status != 304 && c->status != 204;
-    evhttp_request_set_on_complete_cb(req, call_on_complete, conn);
-    conn_answered(conn);
-    c->conn = NULL;
+    call_detach(c);
     evhttp_send_reply(req, c->status, answer_phrase(c->status),
                       has_body ? c->answer : NULL);
 }
@@ -103,6 +123,11 @@ const char *call_segment(const struct call *c, const char *name)
 const char *call_query(const struct call *c, const char *name)
 {
     return target_query(&c->target, name);
+}
+
+const char *call_query_name(const struct call *c, size_t i)
+{
+    return i < c->target.n_pairs ? c->target.pair[i].name : NULL;
 }
 
 static int fail(struct stint_err *err, enum stint_code code, const char *format,
@@ -159,13 +184,29 @@ const char *call_line(struct call *c, size_t *len)
     return NULL;
 }
 
+const char *call_input(const struct call *c, const char *name)
+{
+    const char *value =
+        c->req != NULL
+            ? evhttp_find_header(evhttp_request_get_input_headers(c->req),
+                                 name) : NULL;
+    return value != NULL ? value : "";
+}
+
 const char *call_accept(const struct call *c)
 {
-    const char *text = c->req != NULL
-                           ? evhttp_find_header(
-                                 evhttp_request_get_input_headers(c->req),
-                                 "Accept") : NULL;
-    return text != NULL ? text : "";
+    return call_input(c, "Accept");
+}
+
+void call_wait(struct call *c)
+{
+    c->waits = 1;
+}
+
+const char *role_name(enum role role)
+{
+    static const char *const names[] = {"", "read", "queue", "admin"};
+    return names[role];
 }
 
 enum role call_role(const struct call *c)
@@ -190,9 +231,9 @@ const char *call_namespace(const struct call *c)
 
 bool call_hides(const struct call *c, const char *field)
 {
-    const struct broker_options *o = c->server->o;
-    for (size_t i = 0; i < o->n_hide; i++)
-        if (strcasecmp(o->hide[i], field) == 0)
+    const struct settings_words *hide = &c->server->settings.hide;
+    for (size_t i = 0; i < hide->n; i++)
+        if (strcasecmp(hide->at[i], field) == 0)
             return true;
     return false;
 }

@@ -16,10 +16,12 @@ struct call {
     struct conn *conn;            /* NULL: the client has gone */
     struct evhttp_request *req;   /* NULL: the same, or answered */
     const struct route *route;    /* NULL: it is refused or an asset */
+    struct stream *stream;        /* ROUTE_STREAM, from stream_open on */
     stint_call *running;          /* NULL: no function of it runs */
     enum role role;
-    char user[64];
-    char csrf[64];                /* of its session; "" */
+    char user[AUTH_NAME_LEN + 1];
+    char csrf[SECRET_TEXT + 1];   /* of its session; "" */
+    char checked[AUTH_HASH_LEN + 1]; /* what a password is held against */
     json_t *body;                 /* ROUTE_BODY */
     struct evbuffer *lines;       /* ROUTE_LINES */
     char *line;                   /* the last one given out */
@@ -27,6 +29,8 @@ struct call {
     int status;                   /* 0: there is none yet */
     struct evbuffer *answer;
     char type[80];
+    int waits;                    /* the handler has returned, and somebody
+                                     calls call_resume when it is answered */
     int must_close;               /* the connection is not to be used again */
     struct target target;
 };
@@ -34,6 +38,15 @@ struct call {
 /* One for a request of a connection; NULL: out of memory. */
 struct call *call_new(struct server *s, struct conn *conn,
                       struct evhttp_request *req);
+/* A header of the request, "" when there is none. */
+const char *call_input(const struct call *c, const char *name);
+/* ROUTE_INLINE: the answer comes later, and then call_resume. */
+void call_wait(struct call *c);
+void call_resume(struct call *c); /* request.c */
+/* Begins an answer without an end: parts of it follow by evhttp. */
+void call_stream(struct call *c, const char *type);
+/* Its request is evhttp's now: it is being ended. */
+void call_detach(struct call *c);
 /* Hands the answer to evhttp. */
 void call_send(struct call *c);
 void call_free(struct call *c);

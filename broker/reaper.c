@@ -18,7 +18,7 @@
 
 /* The first ones in the order in which wake tells when they are due. */
 enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4, DUTY_FIRE = 8,
-            DUTY_SETTLE = 16, DUTY_DELIVER = 32 };
+            DUTY_SETTLE = 16, DUTY_DELIVER = 32, DUTY_SAMPLE = 64 };
 
 /* Nobody is there whom a broadcast could reach: try again so much later. */
 #define FIRE_AGAIN_MS 1000
@@ -27,6 +27,10 @@ enum duty { DUTY_EXPIRE = 1, DUTY_RECOVER = 2, DUTY_PRUNE = 4, DUTY_FIRE = 8,
  * waited for: a lease from before it cannot be told from one renewed since. */
 #define STEP_LEASES 4
 #define REWIND_AGAIN_MS 200 /* after a failure */
+
+#define SAMPLE_MS          10000 /* the shortest step of lua/sample.lua */
+#define SAMPLE_IDLE_MS     60000 /* of a group that looks as it did */
+#define SAMPLES_PER_SECOND 50    /* of all groups */
 
 struct reaper_group {
     struct reaper_group *next;
@@ -44,6 +48,10 @@ struct reaper_group {
     struct reaper_clock clock; /* if groups are apart */
     int missed;           /* a call failed, and none was answered since */
     int64_t hold_mono_ms; /* no DUTY_RECOVER before */
+    int64_t sample_mono_ms; /* no DUTY_SAMPLE before */
+    int64_t idle_mono_ms;   /* nor before, if nothing has happened */
+    char heard[48];         /* what wake said of that, and when the last sample */
+    char sampled[48];       /* was taken */
 };
 
 void reaper_init(struct reaper *r, struct script_caller *caller,
@@ -206,13 +214,16 @@ static void reaper_on_duty(const struct redisReply *reply,
     g->busy = 0;
     reaper_heard(r);
     if (reply == NULL) {
-        if (err->code != STINT_NOSCRIPT) /* that has not been refused */
+        /* A call that has not been refused; and samples are no promise. */
+        if (err->code != STINT_NOSCRIPT && g->doing != SCRIPT_SAMPLE)
             g->missed = 1;
         g->due = 0;
         g->look_mono_ms = now_ms + 200;
         log_debug(r->log, "reaper: %s: %s", g->name, err->text);
         return;
     }
+    if (g->doing == SCRIPT_SAMPLE)
+        return; /* the next look is at its time */
     int64_t moved = reply_i64(reply, 1);
     if (g->doing == SCRIPT_EXPIRE || g->doing == SCRIPT_RECOVER ||
         g->doing == SCRIPT_PRUNE)
@@ -345,8 +356,6 @@ static void reaper_deliver(struct reaper_group *g)
     args_close(&a);
 }
 
-/* ---- Duties ---------------------------------------------------------------- */
-
 /* Redis's time (ms) by what was seen of it and by our own clock since: only
  * leases that ended before that have ended. Its clock may jump between a look
  * and the call that follows. 0: nothing seen. */
@@ -359,11 +368,53 @@ static int64_t reaper_sees_ms(const struct reaper_group *g)
     return c->redis_us / 1000 + (r->clock() - c->mono_ms);
 }
 
+/* ---- Samples --------------------------------------------------------------- */
+
+/* Where something has happened a sample is due once a step, else seldom: a
+ * thousand idle groups are not to cost anything. word: of wake; redis_ms: now.
+ * *wait_ms becomes shorter if the next is due before. */
+static void reaper_plan_sample(struct reaper_group *g, const char *word,
+                               int64_t redis_ms, int64_t now_ms,
+                               int64_t *wait_ms)
+{
+    if (word[0] == '\0')
+        return; /* an older library */
+    snprintf(g->heard, sizeof(g->heard), "%s", word);
+    int is_idle = strcmp(g->heard, g->sampled) == 0;
+    if (now_ms >= g->sample_mono_ms &&
+        (!is_idle || now_ms >= g->idle_mono_ms))
+        g->due |= DUTY_SAMPLE;
+    int64_t step_ms = SAMPLE_MS - redis_ms % SAMPLE_MS;
+    if (!is_idle && step_ms < *wait_ms)
+        *wait_ms = step_ms;
+}
+
+/* May it be taken now? There is a limit for all groups. */
+static int reaper_may_sample(struct reaper_group *g, int64_t now_ms)
+{
+    struct reaper *r = g->reaper;
+    if (now_ms - r->samples_mono_ms >= 1000) {
+        r->samples_mono_ms = now_ms;
+        r->n_samples = 0;
+    }
+    if (r->n_samples >= SAMPLES_PER_SECOND)
+        return 0;
+    r->n_samples++;
+    int64_t seen_ms = reaper_sees_ms(g);
+    g->sample_mono_ms = now_ms + SAMPLE_MS - seen_ms % SAMPLE_MS;
+    g->idle_mono_ms = now_ms + SAMPLE_IDLE_MS;
+    memcpy(g->sampled, g->heard, sizeof(g->sampled));
+    return 1;
+}
+
+/* ---- Duties ---------------------------------------------------------------- */
+
 static void reaper_call(struct reaper_group *g, enum script_id id)
 {
     struct args a;
     args_init(&a);
-    args_add_i64(&a, REAP_TASKS_MAX);
+    if (id != SCRIPT_SAMPLE)
+        args_add_i64(&a, REAP_TASKS_MAX);
     /* Should this call lie in a Redis that stands still, so do the heartbeats
      * of those whose leases end meanwhile. */
     if (id == SCRIPT_RECOVER)
@@ -460,7 +511,8 @@ static void reaper_next(struct reaper_group *g, int64_t now_ms)
                   {DUTY_RECOVER, SCRIPT_RECOVER},
                   {DUTY_PRUNE, SCRIPT_PRUNE},
                   {DUTY_FIRE, SCRIPT_FIRE},
-                  {DUTY_SETTLE, SCRIPT_SETTLE}};
+                  {DUTY_SETTLE, SCRIPT_SETTLE},
+                  {DUTY_SAMPLE, SCRIPT_SAMPLE}};
     if (g->due & DUTY_DELIVER) {
         g->due &= ~DUTY_DELIVER;
         reaper_deliver(g);
@@ -474,6 +526,8 @@ static void reaper_next(struct reaper_group *g, int64_t now_ms)
             !reaper_may_recover(g, now_ms))
             continue;
         if (duties[i].duty == DUTY_FIRE && now_ms < g->fire_mono_ms)
+            continue;
+        if (duties[i].duty == DUTY_SAMPLE && !reaper_may_sample(g, now_ms))
             continue;
         reaper_call(g, duties[i].script);
         return;
@@ -521,6 +575,9 @@ static void reaper_on_wake(const struct redisReply *reply,
         g->due |= DUTY_DELIVER;
     if (reply_i64(reply, 7) > 0)
         g->due |= DUTY_SETTLE;
+    size_t word_len;
+    reaper_plan_sample(g, reply_str(reply, 8, &word_len), redis_ms, now_ms,
+                       &wait_ms);
     g->look_mono_ms = now_ms + wait_ms;
     reaper_next(g, now_ms);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The duties of time: wake, expire, recover, rewind, prune, fire, settle, and
- * the delivery of messages between groups. Runs inside every worker;
+/* The duties of time: wake, expire, recover, rewind, prune, fire, settle, sample,
+ * and the delivery of messages between groups. Runs inside every worker;
  * a lease in Redis elects the one that does them. That saves work and is not
  * needed for safety: each duty is an atomic, bounded script. */
 #ifndef STINT_BROKER_REAPER_H
@@ -37,6 +37,8 @@ struct reaper {
     int64_t fleet_mono_ms;        /* and not before */
     int64_t back_until_mono_ms;   /* or not at all any more */
     int fleet_busy;               /* that is under way */
+    int64_t samples_mono_ms;      /* since then there were */
+    int n_samples;                /* so many samples */
     int64_t n_calls;              /* it has made */
     int64_t n_reaped;             /* tasks expired, recovered and pruned */
     int64_t (*clock)(void);       /* mono ms, for replies */

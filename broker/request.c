@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admit.h"
 #include "answer.h"
 #include "assets.h"
 #include "http_call.h"
@@ -47,12 +48,22 @@ static void request_done(int rc, const struct stint_err *err, void *arg)
     request_finish(c);
 }
 
+void call_resume(struct call *c)
+{
+    request_done(0, NULL, c);
+}
+
 static void request_run(struct call *c)
 {
     struct stint_err err = {0};
+    if (c->route->flags & ROUTE_STREAM) {
+        stream_open(&c->server->streams, c);
+        return;
+    }
     if (c->route->flags & ROUTE_INLINE) {
         int rc = c->route->run(NULL, c, &err);
-        request_done(rc, &err, c);
+        if (!c->waits)
+            request_done(rc, &err, c);
         return;
     }
     if (stint_async_call(c->server->async, request_work, request_done, c,
@@ -73,18 +84,13 @@ void server_on_gone(struct call *c, void *arg)
     c->req = NULL;
     if (req != NULL && evhttp_request_get_connection(req) == NULL)
         evhttp_request_free(req);
-    if (c->running != NULL && c->route->flags & ROUTE_LONG)
+    if (c->stream != NULL)
+        stream_gone(&c->server->streams, c);
+    else if (c->running != NULL && c->route->flags & ROUTE_LONG)
         stint_async_cancel(c->running);
 }
 
 /* ---- Its body ------------------------------------------------------------ */
-
-static const char *request_header(const struct call *c, const char *name)
-{
-    const char *value =
-        evhttp_find_header(evhttp_request_get_input_headers(c->req), name);
-    return value != NULL ? value : "";
-}
 
 /* Without its parameters, such as "; charset=utf-8". */
 static int type_is(const char *header, const char *type)
@@ -137,7 +143,7 @@ static void request_body(struct call *c)
     if (strcmp(c->route->method, "POST") != 0 &&
         strcmp(c->route->method, "PUT") != 0)
         return;
-    if (!type_is(request_header(c, "Content-Type"), type)) {
+    if (!type_is(call_input(c, "Content-Type"), type)) {
         char text[80];
         snprintf(text, sizeof(text), "the Content-Type must be %s", type);
         call_problem(c, 415, "unsupported-media-type", text, NULL);
@@ -186,7 +192,7 @@ static void request_asset(struct call *c, const struct asset *a)
 {
     call_header(c, "ETag", a->etag);
     call_header(c, "Cache-Control", "no-cache");
-    if (strcmp(request_header(c, "If-None-Match"), a->etag) == 0)
+    if (strcmp(call_input(c, "If-None-Match"), a->etag) == 0)
         call_bytes(c, 304, "", "", 0);
     else
         call_bytes(c, 200, a->type, (const char *)a->bytes, a->len);
@@ -202,6 +208,23 @@ static void request_target(struct call *c)
                      NULL);
 }
 
+/* There is no such route, or it has other methods. */
+static void request_miss(struct call *c, const char *allow)
+{
+    if (allow[0] == '\0') {
+        call_problem(c, 404, "not-found", "there is nothing here", NULL);
+        return;
+    }
+    call_header(c, "Allow", allow);
+    if (strcmp(c->conn->parsed.method, "OPTIONS") == 0)
+        call_bytes(c, 204, "", "", 0);
+    else
+        call_problem(c, 405, "method-not-allowed",
+                     "this path has other methods", NULL);
+}
+
+/* The files of the dashboard hold nothing of anybody's; all else is for those
+ * who come in, even whether it is there. */
 static void request_route(struct call *c)
 {
     char allow[64];
@@ -209,28 +232,18 @@ static void request_route(struct call *c)
     const struct route *r = route_find(method, &c->target, allow);
     const struct asset *a = r == NULL && allow[0] == '\0'
                                 ? asset_find(&c->target) : NULL;
-    if (r != NULL) {
-        c->route = r;
+    c->route = r;
+    if (r != NULL)
         c->server->n_long += (r->flags & ROUTE_LONG) != 0;
+    admit_gate(c, r != NULL ? (r->flags & ROUTE_OPEN) != 0 : a != NULL);
+    if (c->status != 0 || r != NULL)
         return;
-    }
-    if (a != NULL && (strcmp(method, "GET") == 0 ||
-                      strcmp(method, "HEAD") == 0)) {
+    if (a == NULL)
+        request_miss(c, allow);
+    else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
         request_asset(c, a);
-        return;
-    }
-    if (a != NULL)
-        memcpy(allow, "GET, HEAD, OPTIONS", sizeof("GET, HEAD, OPTIONS"));
-    if (allow[0] == '\0') {
-        call_problem(c, 404, "not-found", "there is nothing here", NULL);
-        return;
-    }
-    call_header(c, "Allow", allow);
-    if (strcmp(method, "OPTIONS") == 0)
-        call_bytes(c, 204, "", "", 0);
     else
-        call_problem(c, 405, "method-not-allowed",
-                     "this path has other methods", NULL);
+        request_miss(c, "GET, HEAD, OPTIONS");
 }
 
 static void request_limits(struct call *c)
@@ -247,8 +260,8 @@ static void request_limits(struct call *c)
 void server_on_request(struct evhttp_request *req, void *arg)
 {
     static void (*const checks[])(struct call *c) = {
-        request_target, request_route, request_limits, request_body,
-        request_run};
+        admit_rate, request_target, request_route, request_limits,
+        request_body, request_run};
     struct server *s = arg;
     struct conn *conn = conn_of(&s->conns, req);
     const char *detail = "";
@@ -265,7 +278,6 @@ void server_on_request(struct evhttp_request *req, void *arg)
         request_finish(c);
         return;
     }
-    c->role = ROLE_ADMIN;
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
         checks[i](c);
         if (checks[i] == request_run)

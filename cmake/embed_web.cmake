@@ -2,6 +2,10 @@
 # Turns the files of the dashboard into C, for broker/assets.h. Run by the
 # build as a script:
 #   cmake -D FILES=index.html,app.js,... -D IN=broker/web -D OUT=assets.c -P this
+# The table is called assets, or as -D TABLE=name says.
+if(NOT DEFINED TABLE)
+  set(TABLE assets)
+endif()
 string(REPLACE "," ";" files "${FILES}")
 
 set(type_html "text/html; charset=utf-8")
@@ -35,6 +39,8 @@ foreach(file IN LISTS files)
   math(EXPR n "${n} + 1")
 endforeach()
 string(APPEND c
-  "\nconst struct asset assets[] = {\n${table}    {0, 0, 0, 0, 0}};\n"
-  "const size_t assets_n = ${n};\n")
+  "\nconst struct asset ${TABLE}[] = {\n${table}    {0, 0, 0, 0, 0}};\n")
+if(TABLE STREQUAL assets)
+  string(APPEND c "const size_t assets_n = ${n};\n")
+endif()
 file(WRITE "${OUT}" "${c}")

@@ -33,10 +33,16 @@ local suspects, cast = base .. ':suspects', base .. ':cast:' .. worker
 -- Mostly there is one sorted set to look at, and one question finds that out.
 local n_others = redis.call('EXISTS', suspects, cast, base .. ':levels',
                             base .. ':expiry', base .. ':broadcast',
-                            base .. ':large')
+                            base .. ':large', base .. ':settings')
 local has_large = n_others > 0
     and redis.call('EXISTS', base .. ':large') == 1
-local is_plain = n_others == (has_large and 1 or 0)
+local has_settings = n_others > 0
+    and redis.call('EXISTS', base .. ':settings') == 1
+if has_settings and paused_since(base) then
+    -- No marker is left either: resume_group puts them back.
+    return {num(now_us), '0', '0'}
+end
+local is_plain = n_others == (has_large and 1 or 0) + (has_settings and 1 or 0)
 local gone, n_gone = {}, 0
 if not is_plain then
     gone, n_gone = expire_due(w, now, EXPIRE_STEP)
@@ -74,23 +80,34 @@ local state = list(w, 'HSET', base .. ':state')
 local running = list(w, 'SADD', base .. ':running:' .. worker)
 local assigned = list(w, 'SADD', base .. ':assigned:' .. worker)
 
--- Of tasks without a record the list of events, which is mostly the same.
-local told_plain, fn_told, status_told
+-- Tasks that were queued together are due together, get the same record, and are
+-- told of together.
+local row_due, row_status, row_t, row_text, row_told
+
+-- Of a task that has no record, which is due at `due`.
+local function first_record(due, status, t)
+    if due ~= row_due or status ~= row_status or t ~= row_t then
+        row_due, row_status, row_t = due, status, t
+        row_told = told(w, status, worker, fence_text, t.fn)
+        if status == 'RUNNING' then
+            tally(t, due, now)
+            row_text = 'RUNNING' .. head .. due .. tail
+        else
+            row_text = 'ASSIGNED' .. head .. due .. ' 0 0'
+        end
+    elseif status == 'RUNNING' then
+        t.n = t.n + 1
+    end
+    return row_text
+end
 
 -- r: its record; nil: it has none, and `text` is when it is due. t: where runs
 -- of its function are counted.
 local function take(id, r, text, t, part)
     local ids -- told with it
     local status = (part or taken < n_run) and 'RUNNING' or 'ASSIGNED'
-    if status == 'RUNNING' then
-        local at = r and r.next or text
-        if at == t.at then
-            t.n = t.n + 1
-        else
-            tally(t, at, now)
-        end
-    end
     if r then
+        row_due = nil
         local fence = fence_text
         if tonumber(r.fence) >= now_us then
             fence = num(tonumber(r.fence) + 1)
@@ -101,18 +118,14 @@ local function take(id, r, text, t, part)
         r.status, r.fence, r.token, r.worker = status, fence, token, worker
         r.parked = nil
         if status == 'RUNNING' then
+            tally(t, r.next, now)
             r.start, r.stop = now, 0
         end
         text = encode(r)
         ids = told(w, status, worker, fence, t.fn)
     else
-        text = status == 'RUNNING' and 'RUNNING' .. head .. text .. tail
-            or 'ASSIGNED' .. head .. text .. ' 0 0'
-        if t.fn ~= fn_told or status ~= status_told then
-            told_plain = told(w, status, worker, fence_text, t.fn)
-            fn_told, status_told = t.fn, status
-        end
-        ids = told_plain
+        text = first_record(text, status, t)
+        ids = row_told
     end
     if ids then
         ids[#ids + 1] = id

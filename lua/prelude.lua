@@ -675,6 +675,30 @@ local function first_score(key)
     return redis.call('ZRANGE', key, '0', '0', 'WITHSCORES')[2]
 end
 
+-- Since when the group is paused (ms, as text), or false.
+local function paused_since(base)
+    return redis.call('HGET', base .. ':settings', 'paused')
+end
+
+-- The markers that idle workers are to find: key -> when what waits there is due.
+local function markers(base)
+    local marks = {}
+    local queued = tonumber(first_score(base .. ':queued') or nil)
+    for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
+        local score = tonumber(first_score(base .. ':queued:' .. l) or nil)
+        local fn = match(l, ':(.+)$')
+        if score and fn then
+            marks[base .. ':wake:' .. fn] = score
+        elseif score and (not queued or score < queued) then
+            queued = score
+        end
+    end
+    marks[base .. ':wake'] = queued
+    marks[base .. ':wake:' .. SUSPECTS] =
+        tonumber(first_score(base .. ':suspects') or nil)
+    return marks
+end
+
 -- A live task by its id: its record and what was queued; or nil.
 local function look_up(base, id)
     local task = redis.call('HGET', base .. ':task', id)

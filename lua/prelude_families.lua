@@ -176,7 +176,7 @@ local function fire_due(w, now, now_us, limit)
     local base = w.base
     local due = redis.call('ZRANGEBYSCORE', base .. ':broadcast', '-inf',
                            num(now), 'LIMIT', '0', num(limit))
-    if #due == 0 then
+    if #due == 0 or paused_since(base) then
         return 0
     end
     local live = redis.call('ZRANGEBYSCORE', base .. ':workers', num(now),

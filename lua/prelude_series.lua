@@ -3,10 +3,12 @@
 
 local function next_run(r, now, cron)
     local period = tonumber(r.period or 60000)
-    if r.cron and cron then
+    local begin = tonumber(r.begin or 0)
+    if begin > now and (r.cron or r.drift) then
+        return begin -- it ran before its time (run_now)
+    elseif r.cron and cron then
         return cron
     elseif r.drift then
-        local begin = tonumber(r.begin)
         if period == 0 then
             return now
         end

@@ -23,7 +23,6 @@ local running = list(w, 'SREM', base .. ':running:' .. worker)
 local finished = list(w, 'ZADD', base .. ':finished')
 local keep, now_text = num(now + DAY), num(now)
 local last, prefix -- the ticket before: one assign gives many the same
-local ids_told, tally_told -- of the event of those before
 local COUNT = {COMPLETED = ' run=1', FAILED = ' failed=1',
                TIMEOUT = ' failed=1', STOPPED = ''}
 local said = {} -- most runs end as others did
@@ -39,9 +38,39 @@ local function read_word(text, i)
         error({err = 'INVALID report: not a status: ' .. num(i)})
     end
     local t = new_tally(w, ENDS[status], fn or '')
-    t.status, t.cron, t.advice, t.named = status, tonumber(cron), advice, fn
+    t.status, t.cron, t.advice = status, tonumber(cron), advice
     said[text] = t
     return t
+end
+
+-- Records of one assign are mostly the same text: what becomes of one becomes of
+-- all in the row, and they are counted at once.
+local same, same_t, done, n_same = nil, nil, nil, 0
+local row_told -- of their event
+
+local function end_row()
+    if n_same > 0 then
+        same_t.n = same_t.n + n_same
+        w.counts[same_t.status] = (w.counts[same_t.status] or 0) + n_same
+    end
+    same, n_same = nil, 0
+end
+
+local function report_ruled(id, text, t, payload)
+    local r, cron = decode(text), t.cron
+    tally(t, r.start, now)
+    local ended, due = judge(r, t.status, now, cron, t.advice)
+    if ended then
+        if ended ~= t.status and t.status == 'COMPLETED' then
+            history(w, id, r, t.status, now, payload)
+            payload = ''
+        end
+        finish(w, id, r, ended, now, payload, cron)
+    else
+        history(w, id, r, t.status, now, payload)
+        r.stop = now
+        requeue(w, id, r, due)
+    end
 end
 
 for i, id in ipairs(ids) do
@@ -49,55 +78,30 @@ for i, id in ipairs(ids) do
     local ticket, payload = ARGV[at + 1], ARGV[at + 3]
     local text, word = states[i], 'STALE'
     local t = said[ARGV[at + 2]] or read_word(ARGV[at + 2], i)
-    local status = t.status
+    local is_new = text and not seen[id]
+    local is_plain = is_new and text == same and t == same_t and ticket == last
     if ticket ~= last then
         last, prefix = ticket, 'RUNNING ' .. ticket .. ' ' .. worker .. ' '
-        tally_told = nil
     end
-    if text and not seen[id] and find(text, prefix, 1, true) == 1 then
-        word = 'OK'
-        seen[id] = true
-        running[#running + 1] = id
+    if is_plain then
+        n_same = n_same + 1
+    elseif is_new and find(text, prefix, 1, true) == 1 then
+        end_row()
         if not find(text, '=', #prefix, true) then
-            -- All rules default and never touched before: no need to parse.
-            local start = sub(text, -15, -3) -- 13 digits until the year 2286
-            if start == t.at then
-                t.n = t.n + 1
-            else
-                tally(t, start, now)
-            end
-            state[#state + 1] = id
-            state[#state + 1] = status .. sub(text, 8, -2) .. now_text
-                .. COUNT[status]
-            finished[#finished + 1] = keep
-            finished[#finished + 1] = id
-            w.counts[status] = (w.counts[status] or 0) + 1
-            if t ~= tally_told then
-                ids_told = told(w, status, worker, match(ticket, '^%d+'),
-                                t.named)
-                tally_told = t
-            end
-            if ids_told then
-                ids_told[#ids_told + 1] = id
-            end
-            if payload ~= '' then
-                put(w, 'HSET', base .. ':run', id, payload)
-            end
+            -- All rules default and never touched before: no need to parse. The
+            -- start has 13 digits until the year 2286.
+            is_plain = true
+            same, same_t, n_same = text, t, 0
+            done = t.status .. sub(text, 8, -2) .. now_text .. COUNT[t.status]
+            tally(t, sub(text, -15, -3), now)
+            w.counts[t.status] = (w.counts[t.status] or 0) + 1
+            row_told = told(w, t.status, worker, match(ticket, '^%d+'),
+                            t.fn ~= OTHER and t.fn or nil)
         else
-            local r, cron = decode(text), t.cron
-            tally(t, r.start, now)
-            local ended, due = judge(r, status, now, cron, t.advice)
-            if ended then
-                if ended ~= status and status == 'COMPLETED' then
-                    history(w, id, r, status, now, payload)
-                    payload = ''
-                end
-                finish(w, id, r, ended, now, payload, cron)
-            else
-                history(w, id, r, status, now, payload)
-                r.stop = now
-                requeue(w, id, r, due)
-            end
+            word = 'OK'
+            seen[id] = true
+            running[#running + 1] = id
+            report_ruled(id, text, t, payload)
         end
     elseif text then
         local r = decode(text)
@@ -106,8 +110,24 @@ for i, id in ipairs(ids) do
             word = 'AGAIN'
         end
     end
+    if is_plain then
+        word = 'OK'
+        seen[id] = true
+        running[#running + 1] = id
+        state[#state + 1] = id
+        state[#state + 1] = done
+        finished[#finished + 1] = keep
+        finished[#finished + 1] = id
+        if row_told then
+            row_told[#row_told + 1] = id
+        end
+        if payload ~= '' then
+            put(w, 'HSET', base .. ':run', id, payload)
+        end
+    end
     reply[#reply + 1] = word
 end
+end_row()
 
 local old = redis.call('ZRANGEBYSCORE', base .. ':finished', '-inf', now_text,
                        'LIMIT', '0', num(#ids))

@@ -3,7 +3,8 @@
 -- Returns now_us, queued, unknown (parked), disabled, assigned, running, due,
 -- COMPLETED, FAILED, TIMEOUT, STOPPED, EXPIRED, retained, oldest due (ms since
 -- the epoch, 0), live workers, next due (ms since the epoch, 0), waiting for
--- others, broadcasts (queued and running)
+-- others, broadcasts (queued and running), since when it is paused (ms, 0),
+-- what :settings says of events ('': nothing)
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local c = count_tasks(base, now)
@@ -22,4 +23,6 @@ reply[#reply + 1] = num(c.first or 0)
 reply[#reply + 1] = num(redis.call('ZCARD', base .. ':waiting'))
 reply[#reply + 1] = num(redis.call('ZCARD', base .. ':broadcast')
     + redis.call('ZCARD', base .. ':casting'))
+reply[#reply + 1] = paused_since(base) or '0'
+reply[#reply + 1] = redis.call('HGET', base .. ':settings', 'events') or ''
 return reply

@@ -9,23 +9,10 @@
 -- has been queued, started or reported
 local base = KEYS[1]
 local now, now_us = enter(ARGV)
-local marks = {}
-local queued = first_score(base .. ':queued')
-for _, l in ipairs(redis.call('ZRANGE', base .. ':levels', 0, 999)) do
-    local score = first_score(base .. ':queued:' .. l)
-    local fn = string.match(l, ':(.+)$')
-    if score and fn then
-        marks[base .. ':wake:' .. fn] = score
-    elseif score and (not queued or tonumber(score) < tonumber(queued)) then
-        queued = score
-    end
-end
-if queued then
-    marks[base .. ':wake'] = queued
-end
-marks[base .. ':wake:' .. SUSPECTS] = first_score(base .. ':suspects')
-for key, score in pairs(marks) do
-    redis.call('ZADD', key, 'LT', score, 'w')
+-- A paused group has no markers: they would wake workers for nothing.
+local paused = paused_since(base)
+for key, score in pairs(paused and {} or markers(base)) do
+    redis.call('ZADD', key, 'LT', num(score), 'w')
 end
 local retained = first_score(base .. ':finished') or ''
 local ids = first_score(base .. ':ids')
@@ -39,7 +26,7 @@ for i = #leases - 1, 1, -2 do
         lease = leases[i + 1]
     end
 end
-local cast = first_score(base .. ':broadcast')
+local cast = not paused and first_score(base .. ':broadcast')
 if cast and tonumber(cast) > now then
     redis.call('ZADD', base .. ':wake', 'LT', cast, 'w')
 end
@@ -48,6 +35,6 @@ return {num(now_us), first_score(base .. ':expiry') or '',
         num(redis.call('ZCARD', base .. ':finished')),
         num(redis.call('ZCARD', base .. ':messages')),
         num(redis.call('ZCARD', base .. ':endings')),
-        num(redis.call('HLEN', base .. ':task')) .. ' '
-            .. (redis.call('HGET', base .. ':measures', 'qs') or '-') .. ' '
+        num(redis.call('HLEN', base .. ':task')) .. '/'
+            .. (redis.call('HGET', base .. ':measures', 'qs') or '-') .. '/'
             .. (redis.call('HGET', base .. ':measures', 'rs') or '-')}

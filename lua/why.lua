@@ -3,7 +3,8 @@
 -- ARGV[3] id
 -- Returns now_us, state record ('' none), task ('' no such id), due, tasks
 -- ahead of it in its group, how many ended in the last minute, workers with a
--- lease, those of them that rest, a list of the parents it waits for
+-- lease, those of them that rest, a list of the parents it waits for, since when
+-- the group is paused (ms, 0)
 local base, id = KEYS[1], ARGV[3]
 local now, now_us = enter(ARGV)
 local t = num(now)
@@ -42,4 +43,4 @@ local live = redis.call('ZCOUNT', base .. ':workers', t, '+inf')
 local rest = redis.call('ZCOUNT', base .. ':resting', t, '+inf')
 local waits = redis.call('SRANDMEMBER', base .. ':parents:' .. id, 20)
 return {num(now_us), text, task, due, num(ahead), num(ended), num(live),
-        num(rest), waits}
+        num(rest), waits, paused_since(base) or '0'}

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { ROWS_MAX = 4 };
+enum { ROWS_MAX = 8 };
 
 static void result_print(bool json, const char *id, const char *word,
                          const char *error)
@@ -60,21 +60,79 @@ static int change_all(const struct common *common, const char *group,
     return status;
 }
 
-int change_run(const struct command *c, const struct change *change, int argc,
+/* Takes the last word. -1: go on. */
+static int priority_take(const struct command *c, struct change *change,
+                         struct words *words)
+{
+    int64_t n;
+    if (!change->has_priority)
+        return -1;
+    if (!words->n || !count_parse(words->at[words->n - 1], &n) || n < -100 ||
+        n > 100)
+        return usage_fail(c, "the last word is the priority, from -100 to 100");
+    words->n--;
+    change->priority = (int)n;
+    return -1;
+}
+
+/* -1: go on. */
+static int matching_read(const struct command *c, struct matching *m,
+                         const struct change *change, const struct words *ids,
+                         const char *group)
+{
+    if (ids->n)
+        return usage_fail(c, "--matching takes the place of IDs");
+    if (group)
+        m->filter.group = group;
+    if (!filter_is_given(&m->filter))
+        return usage_fail(c, "--matching needs one of its options, at least");
+    m->act.action = change->action;
+    m->act.priority = change->priority;
+    m->act.reset = change->reset;
+    m->ended = change->ended;
+    return matching_check(c, m);
+}
+
+/* -1: go on. */
+static int ids_check(const struct command *c, struct matching *m,
+                     const struct words *ids, const char **group)
+{
+    if (!*group)
+        *group = m->filter.group;
+    m->filter.group = NULL;
+    if (filter_is_given(&m->filter) || m->dry_run || m->yes)
+        return usage_fail(c, "to choose tasks by options takes --matching");
+    return ids->n ? -1 : usage_fail(c, "%s needs an ID", c->name);
+}
+
+int change_run(const struct command *c, struct change *change, int argc,
                char **argv)
 {
     struct common common = {0};
+    struct matching m = {.act = STINT_ACT_OPTIONS_INIT,
+                         .filter = STINT_SEARCH_OPTIONS_INIT};
     const char *group = NULL;
-    struct option_row rows[ROWS_MAX + 1] = {
-        {"group-name", OPTION_TEXT, &group}};
-    size_t n = 1;
-    for (size_t i = 0; i < change->n_rows && n <= ROWS_MAX; i++)
+    int matches = 0;
+    struct option_row rows[ROWS_MAX + FILTER_ROWS] = {
+        {"group-name", OPTION_TEXT, &group},
+        {"matching", OPTION_FLAG, &matches},
+        {"dry-run", OPTION_FLAG, &m.dry_run},
+        {"yes", OPTION_FLAG, &m.yes},
+    };
+    size_t n = 4;
+    for (size_t i = 0; i < change->n_rows && n < ROWS_MAX; i++)
         rows[n++] = change->rows[i];
+    n += filter_rows(rows + n, &m.filter);
     int status = options_parse(c, rows, n, &common, argc, argv);
-    if (status < 0 && !common.words.n)
-        status = usage_fail(c, "%s needs an ID", c->name);
     if (status < 0)
-        status = change_all(&common, group, change);
+        status = priority_take(c, change, &common.words);
+    if (status < 0 && matches)
+        status = matching_read(c, &m, change, &common.words, group);
+    else if (status < 0)
+        status = ids_check(c, &m, &common.words, &group);
+    if (status < 0)
+        status = matches ? matching_run(&common, &m)
+                         : change_all(&common, group, change);
     words_free(&common.words);
     return status;
 }

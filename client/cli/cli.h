@@ -58,6 +58,8 @@ COMMAND_DECLARE(requeue_task);
 COMMAND_DECLARE(enable_task);
 COMMAND_DECLARE(disable_task);
 COMMAND_DECLARE(delete_task);
+COMMAND_DECLARE(set_priority);
+COMMAND_DECLARE(run_now);
 COMMAND_DECLARE(worker);
 COMMAND_DECLARE(broker);
 COMMAND_DECLARE(workers);

@@ -3,8 +3,10 @@
 #include "change.h"
 
 const char cmd_disable_task_usage[] =
-    "usage: stint disable-task ID... [options]\n\n"
-    "  --group-name G    the group of the tasks (looked up in all)\n\n"
+    "usage: stint disable-task ID... [options]\n"
+    "       stint disable-task --matching [options]\n\n"
+    "  --group-name G    the group of the tasks (looked up in all)\n"
+    MATCHING_USAGE "\n"
     "The task does not run until it is enabled; a run that is going on ends\n"
     "as it would. Fine if it is disabled already. Exit status 1 if any has\n"
     "ended.\n";
@@ -20,6 +22,8 @@ static int disable_task_apply(stint *s, const char *group, const char *id,
 
 int cmd_disable_task_run(const struct command *c, int argc, char **argv)
 {
-    const struct change change = {.apply = disable_task_apply};
+    struct change change = {.apply = disable_task_apply,
+                            .action = "disable",
+                            .ended = "disabled"};
     return change_run(c, &change, argc, argv);
 }

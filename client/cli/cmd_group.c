@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* stint group: over how many parts a group is spread, and what it keeps. */
-#include "cli.h"
+/* stint group: over how many parts a group is spread, what it keeps; pauses and
+ * empties it. */
+#include "matching.h"
 
 const char cmd_group_usage[] =
     "usage: stint group GROUP [options]\n\n"
     "  --parts N         spread it over N parts, 1 to 256\n"
-    "  --events N        keep N entries of its events, about; 0: write none\n\n"
+    "  --events N        keep N entries of its events, about; 0: write none\n"
+    "  --pause           hand out nothing more of it\n"
+    "  --resume          hand out its tasks again\n"
+    "  --purge           delete its tasks that are QUEUED, those that are due\n"
+    "                    later and those that wait for others, too; or\n"
+    "  --status COMPLETED|FAILED|TIMEOUT|STOPPED|EXPIRED\n"
+    "                    those that ended so; more with commas\n"
+    "  --dry-run         only count what would be deleted\n"
+    "  --yes             do not ask; without it, stdin has to be a terminal\n\n"
+    "What workers of a paused group have in hand goes on, and tasks may be\n"
+    "queued.\n"
     "Prints how many parts the group has, and what each of them holds. The\n"
     "rate of a group in parts grows with the shards of a Redis Cluster. The\n"
     "number can be set only while the group holds no tasks, ended ones\n"
@@ -17,6 +28,7 @@ struct showing {
     struct json_out j;
     struct table table;
     int parts;
+    bool paused; /* any of them */
 };
 
 static int part_show(int part, int parts, const struct stint_stats *t,
@@ -27,9 +39,11 @@ static int part_show(int part, int parts, const struct stint_stats *t,
         json_open(&g->j, NULL, '{');
         json_text(&g->j, "group", t->group);
         json_count(&g->j, "parts", parts);
+        json_bool(&g->j, "paused", t->paused != 0);
         json_open(&g->j, "each", '[');
     }
     g->parts = parts;
+    g->paused |= t->paused != 0;
     if (!g->json) {
         table_add_count(&g->table, part, PAINT_NONE);
         table_add_count(&g->table, t->queued, PAINT_NONE);
@@ -61,30 +75,41 @@ static int parts_show(stint *s, const char *group, bool json, bool colour,
         json_shut(&g.j, '}');
         putchar('\n');
     } else if (!rc) {
-        printf("group %s: %d part%s\n", group, g.parts,
-               g.parts == 1 ? "" : "s");
+        printf("group %s: %d part%s%s\n", group, g.parts,
+               g.parts == 1 ? "" : "s", g.paused ? ", paused" : "");
         table_print(&g.table);
     }
     table_free(&g.table);
     return rc;
 }
 
-/* keep: events, -1: as it is. */
-static int group_show(const struct common *common, const char *group,
-                      int64_t parts, int64_t keep)
+struct group_options {
+    const char *group;
+    int64_t parts; /* 0: not given */
+    int64_t keep;  /* events; -1: as it is */
+    int pause, resume, purge;
+    struct matching m; /* for purge */
+};
+
+static int group_show(const struct common *common,
+                      const struct group_options *g)
 {
     int status = EXIT_DONE;
     struct stint_err err = {0};
     stint *s = common_open(common, &status);
     if (!s)
         return status;
-    int rc = parts ? stint_set_parts(s, group, (int)parts, &err) : 0;
-    if (!rc && parts > 1)
+    int rc = g->parts ? stint_set_parts(s, g->group, (int)g->parts, &err) : 0;
+    if (!rc && g->parts > 1)
         message("order and priority of tasks hold within a part of the group");
-    if (!rc && keep >= 0)
-        rc = stint_keep_events(s, group, keep, &err);
+    if (!rc && g->keep >= 0)
+        rc = stint_keep_events(s, g->group, g->keep, &err);
+    if (!rc && g->pause)
+        rc = stint_pause_group(s, g->group, &err);
+    if (!rc && g->resume)
+        rc = stint_resume_group(s, g->group, &err);
     if (!rc)
-        rc = parts_show(s, group, common->json, colour_on(common), &err);
+        rc = parts_show(s, g->group, common->json, colour_on(common), &err);
     if (rc)
         status = error_print(&err);
     if (rc && err.code == STINT_STATE)
@@ -94,24 +119,57 @@ static int group_show(const struct common *common, const char *group,
     return status;
 }
 
+/* -1: go on. */
+static int group_check(const struct command *c, struct group_options *g,
+                       const char *parts, const char *events)
+{
+    if (events && (!count_parse(events, &g->keep) || g->keep < 0))
+        return usage_fail(c, "--events: must be 0 or more");
+    if (parts && (!count_parse(parts, &g->parts) || g->parts < 1 ||
+                  g->parts > 256))
+        return usage_fail(c, "--parts: must be from 1 to 256");
+    if (!!g->parts + g->pause + g->resume + g->purge > 1)
+        return usage_fail(c, "--parts, --pause, --resume, --purge: one at a "
+                          "time");
+    if (!g->purge && (g->m.filter.status || g->m.dry_run || g->m.yes))
+        return usage_fail(c, "--status, --dry-run and --yes go with --purge");
+    if (!g->purge)
+        return -1;
+    g->m.act.action = "delete";
+    g->m.ended = "deleted";
+    g->m.filter.group = g->group;
+    if (!g->m.filter.status)
+        g->m.filter.status = "QUEUED";
+    return matching_check(c, &g->m);
+}
+
 int cmd_group_run(const struct command *c, int argc, char **argv)
 {
     struct common common = {0};
-    int64_t parts = 0, keep = -1;
-    const char *text = NULL, *events = NULL;
-    const struct option_row rows[] = {{"parts", OPTION_TEXT, &text},
-                                      {"events", OPTION_TEXT, &events}};
+    struct group_options g = {.keep = -1,
+                              .m = {.act = STINT_ACT_OPTIONS_INIT,
+                                    .filter = STINT_SEARCH_OPTIONS_INIT}};
+    const char *parts = NULL, *events = NULL;
+    const struct option_row rows[] = {
+        {"parts", OPTION_TEXT, &parts},
+        {"events", OPTION_TEXT, &events},
+        {"pause", OPTION_FLAG, &g.pause},
+        {"resume", OPTION_FLAG, &g.resume},
+        {"purge", OPTION_FLAG, &g.purge},
+        {"status", OPTION_TEXT, &g.m.filter.status},
+        {"dry-run", OPTION_FLAG, &g.m.dry_run},
+        {"yes", OPTION_FLAG, &g.m.yes},
+    };
     int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
                                argc, argv);
     if (status < 0 && common.words.n != 1)
         status = usage_fail(c, "name one group");
-    if (status < 0 && text &&
-        (!count_parse(text, &parts) || parts < 1 || parts > 256))
-        status = usage_fail(c, "--parts: must be from 1 to 256");
-    if (status < 0 && events && (!count_parse(events, &keep) || keep < 0))
-        status = usage_fail(c, "--events: must be 0 or more");
+    g.group = common.words.n ? common.words.at[0] : NULL;
     if (status < 0)
-        status = group_show(&common, common.words.at[0], parts, keep);
+        status = group_check(c, &g, parts, events);
+    if (status < 0)
+        status = g.purge ? matching_run(&common, &g.m)
+                         : group_show(&common, &g);
     words_free(&common.words);
     return status;
 }

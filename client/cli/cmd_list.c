@@ -1,37 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* stint list: tasks, a line each. */
-#include "cli.h"
+#include "filter.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 const char cmd_list_usage[] =
-    "usage: stint list [options]\n\n"
-    "  --status QUEUED|ASSIGNED|RUNNING|COMPLETED|FAILED|TIMEOUT|STOPPED|"
-    "EXPIRED\n"
-    "                    in this state (all)\n"
-    "  --group G         of this group (all)\n"
-    "  --function F      of this function (all)\n"
-    "  --limit N         so many at most (100); 0: all\n\n"
+    "usage: stint list [options]\n\n" FILTER_USAGE
+    "  --limit N         so many at most (100); 0: all\n"
+    "  --page            one page, which looks at a bounded number of tasks,\n"
+    "                    and where the next one begins: on stderr, or with\n"
+    "                    --json as a last line {\"cursor\": ...}, null: no more\n"
+    "  --cursor C        begin there\n\n"
     "Prints id, status, function, group, the time of the next or else of the\n"
-    "last run, and the task's name if it has one.\n";
-
-static const char *status_name(const char *text)
-{
-    static const char *const names[] = {
-        "QUEUED", "ASSIGNED", "RUNNING", "COMPLETED",
-        "FAILED", "TIMEOUT",  "STOPPED", "EXPIRED",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcasecmp(names[i], text))
-            return names[i];
-    return NULL;
-}
+    "last run, and the task's name if it has one. Running tasks come first,\n"
+    "then assigned ones, queued ones by priority and time, and ended ones,\n"
+    "newest first.\n";
 
 enum { ROWS_AT_ONCE = 100 }; /* aligned together, so that a list can be long */
 
 struct showing {
     bool json;
+    size_t left; /* of the limit */
     size_t n;
     struct table table;
 };
@@ -39,6 +29,7 @@ struct showing {
 static int row_show(const struct stint_status *t, void *arg)
 {
     struct showing *l = arg;
+    l->left--;
     if (l->json) {
         status_json(t, 0);
         return ferror(stdout);
@@ -61,22 +52,52 @@ static int row_show(const struct stint_status *t, void *arg)
     return ferror(stdout);
 }
 
-static int list_show(struct common *common, const struct stint_list_options *o)
+/* Where the next page begins; NULL: there is none. */
+static void cursor_print(const struct common *common, const char *cursor)
+{
+    if (common->json) {
+        struct json_out j = {false};
+        json_open(&j, NULL, '{');
+        json_text(&j, "cursor", cursor);
+        json_shut(&j, '}');
+        putchar('\n');
+    } else if (cursor) {
+        message("the next page: --cursor %s", cursor);
+    }
+}
+
+/* Page by page: each call to the library is a bounded one. Groups of a cluster
+ * that are missing are told of once, at the end. */
+static int list_show(struct common *common, struct stint_search_options *o,
+                     bool one_page)
 {
     static const size_t widths[] = {36, 9, 16, 8, 0, 0};
     int status = EXIT_DONE;
     stint *s = common_open(common, &status);
     if (!s)
         return status;
-    struct stint_err err = {0};
-    struct showing l = {.json = common->json};
-    l.table.colour = colour_on(common);
-    table_widths(&l.table, widths, sizeof widths / sizeof *widths);
-    int rc = stint_list(s, o, row_show, &l, &err);
-    table_print(&l.table);
-    if (rc && !ferror(stdout))
-        status = error_print(&err);
-    table_free(&l.table);
+    struct showing show = {.json = common->json, .left = o->limit};
+    show.table.colour = colour_on(common);
+    table_widths(&show.table, widths, sizeof widths / sizeof *widths);
+    struct stint_err missing = {0};
+    char *cursor = NULL, *next = NULL;
+    int failed;
+    do {
+        struct stint_err err = {0};
+        o->limit = show.left;
+        failed = stint_search(s, o, row_show, &show, &next, NULL, &err);
+        if (failed && !missing.code)
+            missing = err;
+        free(cursor);
+        o->cursor = cursor = next;
+    } while (cursor && !one_page && show.left && !ferror(stdout));
+    table_print(&show.table);
+    table_free(&show.table);
+    if (missing.code && !ferror(stdout))
+        status = error_print(&missing);
+    else if (one_page && !ferror(stdout))
+        cursor_print(common, cursor);
+    free(cursor);
     stint_close(s);
     return status;
 }
@@ -84,26 +105,25 @@ static int list_show(struct common *common, const struct stint_list_options *o)
 int cmd_list_run(const struct command *c, int argc, char **argv)
 {
     struct common common = {0};
-    struct stint_list_options o = STINT_LIST_OPTIONS_INIT;
+    struct stint_search_options o = STINT_SEARCH_OPTIONS_INIT;
     int64_t limit = 100;
-    const char *wanted = NULL;
-    const struct option_row rows[] = {
-        {"status", OPTION_TEXT, &wanted},
-        {"group", OPTION_TEXT, &o.group},
-        {"function", OPTION_TEXT, &o.function},
+    int page = 0;
+    struct option_row rows[FILTER_ROWS + 3] = {
         {"limit", OPTION_COUNT, &limit},
+        {"page", OPTION_FLAG, &page},
+        {"cursor", OPTION_TEXT, &o.cursor},
     };
-    int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
+    int status = options_parse(c, rows, 3 + filter_rows(rows + 3, &o), &common,
                                argc, argv);
     if (status < 0 && common.words.n)
         status = usage_fail(c, "unexpected word %s", common.words.at[0]);
     if (status < 0 && limit < 0)
         status = usage_fail(c, "--limit: must be 0 or more");
-    if (status < 0 && wanted && !(o.status = status_name(wanted)))
-        status = usage_fail(c, "--status: no such status: %s", wanted);
-    o.limit = (size_t)limit;
+    if (status < 0 && page && limit == 0)
+        status = usage_fail(c, "--page needs a --limit other than 0");
+    o.limit = limit ? (size_t)limit : SIZE_MAX;
     if (status < 0)
-        status = list_show(&common, &o);
+        status = list_show(&common, &o, page);
     words_free(&common.words);
     return status;
 }

@@ -49,6 +49,7 @@ const char cmd_queue_task_usage[] =
     "                        replicas=N; refused where Redis cannot (1)\n"
     "  --sync-output S       show the output every S seconds while it runs;\n"
     "                        0: at the end only (0)\n"
+    "  --tag T               a word to find it by; again for more\n"
     "  --spool DIR           where tasks go, on disk, while Redis is away; see\n"
     "                        stint spool --help. Else STINT_SPOOL (none)\n"
     "  --spool-max BYTES     how large it may grow (67108864)\n"
@@ -65,7 +66,7 @@ struct queue_options {
     const char *retry_backoff, *retry_max_delay, *priority, *result_ttl;
     const char *cronline, *timezone, *max_crashes, *on_dependency;
     const char *sync_output, *durability, *traceparent;
-    struct words depends_on;
+    struct words depends_on, tags;
     int prevent_drift, immediate, disabled, discard_results, broadcast;
     const char *file;
 };
@@ -167,6 +168,7 @@ static json_t *options_json(const struct queue_options *q,
     text_set(o, "timezone", q->timezone, errors);
     number_set(o, "max_crashes", q->max_crashes, errors);
     list_set(o, "depends_on", &q->depends_on, errors);
+    list_set(o, "tags", &q->tags, errors);
     text_set(o, "on_dependency", q->on_dependency, errors);
     flag_set(o, "broadcast", q->broadcast);
     number_set(o, "sync_output", q->sync_output, errors);
@@ -380,6 +382,7 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         {"timezone", OPTION_TEXT, &q.timezone},
         {"max-crashes", OPTION_TEXT, &q.max_crashes},
         {"depends-on", OPTION_WORDS, &q.depends_on},
+        {"tag", OPTION_WORDS, &q.tags},
         {"on-dependency", OPTION_TEXT, &q.on_dependency},
         {"broadcast", OPTION_FLAG, &q.broadcast},
         {"sync-output", OPTION_TEXT, &q.sync_output},
@@ -403,6 +406,7 @@ int cmd_queue_task_run(const struct command *c, int argc, char **argv)
         status =
             q.file ? queue_file_run(&common, q.file) : task_run(&common, &q);
     words_free(&q.depends_on);
+    words_free(&q.tags);
     words_free(&common.words);
     return status;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* stint stats: the counts of each group; stint groups: those one looks at. */
 #include "cli.h"
+#include "stats_functions.h"
 
 const char cmd_stats_usage[] =
     "usage: stint stats [options]\n\n"
-    "  --group G         of this group only\n";
+    "  --group G         of this group only\n"
+    "  --functions       runs by function, with the times they waited and\n"
+    "                    took: half of them (P50), 95 in 100 (P95) at most\n";
 const char cmd_groups_usage[] =
     "usage: stint groups [options]\n\n"
     "Shows all groups: what waits and for how long, what runs, what has ended\n"
@@ -40,6 +43,7 @@ static int row_json(const struct stint_stats *t, void *arg)
     STATS_COUNTS(STATS_JSON)
 #undef STATS_JSON
     json_count(&j, "oldest_due_ms", t->oldest_due_ms);
+    json_bool(&j, "paused", t->paused != 0);
     json_shut(&j, '}');
     putchar('\n');
     return ferror(stdout);
@@ -48,8 +52,9 @@ static int row_json(const struct stint_stats *t, void *arg)
 static int row_add(const struct stint_stats *t, void *arg)
 {
     struct table *table = arg;
-    char text[TIME_TEXT_LEN];
-    table_add(table, t->group);
+    char text[TIME_TEXT_LEN], name[STINT_NAME_LEN + 16];
+    snprintf(name, sizeof name, "%s%s", t->group, t->paused ? " (paused)" : "");
+    table_add(table, name);
 #define STATS_ROW(member, head, paint) table_add_count(table, t->member, PAINT_##paint);
     STATS_COUNTS(STATS_ROW)
 #undef STATS_ROW
@@ -104,13 +109,17 @@ int cmd_stats_run(const struct command *c, int argc, char **argv)
 #undef STATS_HEAD
     struct common common = {0};
     const char *group = NULL;
-    const struct option_row rows[] = {{"group", OPTION_TEXT, &group}};
-    int status = options_parse(c, rows, 1, &common, argc, argv);
+    int functions = 0;
+    const struct option_row rows[] = {{"group", OPTION_TEXT, &group},
+                                      {"functions", OPTION_FLAG, &functions}};
+    int status = options_parse(c, rows, 2, &common, argc, argv);
     if (status < 0 && common.words.n)
         status = usage_fail(c, "unexpected word %s", common.words.at[0]);
     if (status < 0)
-        status = stats_show(&common, group, heads,
-                            sizeof heads / sizeof *heads, row_add);
+        status = functions
+                     ? functions_show(&common, group)
+                     : stats_show(&common, group, heads,
+                                  sizeof heads / sizeof *heads, row_add);
     words_free(&common.words);
     return status;
 }

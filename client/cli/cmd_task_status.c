@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -96,6 +97,12 @@ static void status_print(const struct stint_status *t, unsigned flags)
     field_print("reason", t->reason);
     field_print("args", t->args);
     field_print("vars", t->vars);
+    if (strcmp(t->tags, "[]"))
+        field_print("tags", t->tags);
+    if (t->priority)
+        count_field("priority", t->priority);
+    field_print("cronline", t->cronline);
+    field_print("timezone", t->timezone);
     time_field("start_time", t->start_time_ms);
     time_field("stop_time", t->stop_time_ms);
     time_field("next_run_time", t->next_run_time_ms);

@@ -22,6 +22,8 @@ static const struct command commands[] = {
     COMMAND("enable-task", enable_task, "let disabled tasks run"),
     COMMAND("disable-task", disable_task, "hold tasks back"),
     COMMAND("delete-task", delete_task, "remove tasks"),
+    COMMAND("set-priority", set_priority, "put tasks ahead of others or behind"),
+    COMMAND("run-now", run_now, "make tasks due now"),
     COMMAND("worker", worker, "run a worker"),
     COMMAND("broker", broker, "serve the dashboard, HTTP, metrics"),
     COMMAND("workers", workers, "show the workers"),

@@ -297,6 +297,14 @@ void status_json(const struct stint_status *t, unsigned flags)
     json_count(&j, "times_failed", t->times_failed);
     json_text(&j, "worker", t->worker);
     json_text(&j, "reason", t->reason);
+    json_value(&j, "tags", t->tags);
+    json_count(&j, "priority", t->priority);
+    if (t->disabled)
+        json_bool(&j, "disabled", true);
+    if (t->cronline)
+        json_text(&j, "cronline", t->cronline);
+    if (t->timezone)
+        json_text(&j, "timezone", t->timezone);
     if (t->percent >= 0 || t->progress)
         progress_json(&j, t);
     if (flags & STINT_WITH_OUTPUT) {

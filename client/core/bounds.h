@@ -23,6 +23,8 @@
 #define CONCURRENCY_MAX     1000          /* runs of a worker at once */
 #define HELD_MAX            5000          /* tasks a worker holds, all told */
 #define DEPENDS_MAX         1000          /* parents of a task */
+#define TAGS_MAX            16            /* of a task */
+#define TAG_LEN_MAX         64            /* bytes of each */
 #define BATCH_TASKS_MAX     250           /* tasks a script call: 250 * 4
                                              values stay below unpack's 1,000 */
 #define BATCH_BYTES_MAX     (512 * 1024)  /* a script call's arguments, and one

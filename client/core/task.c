@@ -213,6 +213,8 @@ static json_t *task_rest(const struct task_fields *f)
     if (!bad && f->traceparent)
         bad |= json_object_set_new(rest, "traceparent",
                                    json_string(f->traceparent));
+    if (!bad && json_array_size(f->tags) > 0)
+        bad |= json_object_set(rest, "tags", f->tags);
     if (!bad && f->sync_ms > 0)
         bad |= json_object_set_new(rest, "sync_output",
                                    json_real((double)f->sync_ms / 1000));
@@ -572,9 +574,20 @@ static int i64_take(const char **at, const char *end, int64_t *n)
     return *stop != '\0' || errno != 0 ? -1 : 0;
 }
 
+/* "5", "-3", and with half a step more when immediate: "5.5", "-0.5". By hand:
+ * strtod would want the locale's decimal point. */
+static void level_read(struct task_state *st, const char *value)
+{
+    long n = strtol(value, NULL, 10);
+    st->immediate = strchr(value, '.') != NULL;
+    st->priority = (int)n - (st->immediate && value[0] == '-');
+}
+
 static void state_rule(struct task_state *st, const char *key, size_t len,
                        const char *value)
 {
+    if (len == 5 && memcmp(key, "level", len) == 0)
+        level_read(st, value);
     const struct {
         const char *key;
         int64_t *n;

@@ -93,6 +93,7 @@ struct task_state {
     int64_t expire_ms;  /* stop_time; 0: none */
     int64_t period_ms;  /* 60000 */
     int64_t repeats;    /* 1 */
+    int priority, immediate;
     int prevent_drift, disabled, parked, discard;
     int cron, cast, live, stopping;
     int64_t parents, waits; /* depends_on: named, open */

@@ -23,7 +23,7 @@ enum field_kind {
     FIELD_FUNCTION, FIELD_ID, FIELD_LABEL, FIELD_GROUP, FIELD_ARRAY,
     FIELD_OBJECT, FIELD_TIME, FIELD_TIMEOUT, FIELD_SECONDS, FIELD_COUNT,
     FIELD_FACTOR, FIELD_FLAG, FIELD_IDS, FIELD_CRON, FIELD_ZONE,
-    FIELD_DEPENDENCY, FIELD_DURABILITY, FIELD_TRACE
+    FIELD_DEPENDENCY, FIELD_DURABILITY, FIELD_TAGS, FIELD_TRACE
 };
 
 struct field {
@@ -84,6 +84,8 @@ static const struct field fields[] = {
     {"sync_output", FIELD_SECONDS, AT(sync_ms), 0, TEN_YEARS_S, SECONDS_TEXT},
     {"durability", FIELD_DURABILITY, AT(durability), 0, 0,
      "must be 1, 2, 3 or replicas=N with N from 1 to 100"},
+    {"tags", FIELD_TAGS, AT(tags), 0, 0,
+     "must be an array of up to 16 words, each 1 to 64 of A-Za-z0-9_.:/-"},
     {"traceparent", FIELD_TRACE, AT(traceparent), 0, 0,
      "must be 00-TRACE-SPAN-FLAGS as W3C Trace Context has it"},
 };
@@ -230,6 +232,22 @@ static int ids_read(json_t *v, json_t **out)
     return 0;
 }
 
+static int tags_read(json_t *v, json_t **out)
+{
+    size_t i;
+    json_t *one;
+    if (!json_is_array(v) || json_array_size(v) > TAGS_MAX)
+        return -1;
+    json_array_foreach(v, i, one) {
+        const char *s = json_string_value(one);
+        if (s == NULL || json_string_length(one) > TAG_LEN_MAX ||
+            !task_name_is_valid(s, json_string_length(one)))
+            return -1;
+    }
+    *out = v;
+    return 0;
+}
+
 static int word_read(const json_t *v, enum field_kind kind, const char **out,
                      struct stint_err *why)
 {
@@ -292,6 +310,8 @@ static int field_read(struct task_fields *f, const struct field *d, json_t *v,
         return flag_read(v, at);
     case FIELD_IDS:
         return ids_read(v, at);
+    case FIELD_TAGS:
+        return tags_read(v, at);
     case FIELD_CRON:
     case FIELD_ZONE:
     case FIELD_DEPENDENCY:
@@ -478,6 +498,7 @@ json_t *task_fields_from_options(const struct stint_task_options *o,
         put_tree(object, "args", o->args, errors) ||
         put_tree(object, "vars", o->vars, errors) ||
         put_tree(object, "depends_on", o->depends_on, errors) ||
+        put_tree(object, "tags", o->tags, errors) ||
         put_rules(object, o)) {
         json_decref(object);
         return NULL;

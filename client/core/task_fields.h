@@ -20,7 +20,7 @@ struct task_time {
 struct task_fields {
     const char *function, *id, *task_name, *group_name;
     const char *cronline, *timezone, *on_dependency, *traceparent;
-    json_t *args, *vars, *timeout, *depends_on;
+    json_t *args, *vars, *timeout, *depends_on, *tags;
     struct task_time start_time, stop_time;
     int64_t period_ms, delay_ms, cap_ms, ttl_ms; /* delay -1: not given */
     int64_t timeout_ms, sync_ms;

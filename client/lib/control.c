@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "control.h"
 #include "err.h"
 #include "parts.h"
 #include "status.h"
@@ -20,6 +21,20 @@ static int state_is_one_of(const char *text, const char *states)
     const char *at = word != NULL ? strstr(states, word) : NULL;
     size_t len = word != NULL ? strlen(word) : 0;
     return at != NULL && (at[len] == ' ' || at[len] == '\0');
+}
+
+int control_is_own(const struct stint_err *why, const char *done)
+{
+    return (why->code == STINT_STATE && state_is_one_of(why->text, done)) ||
+           (why->code == STINT_NOT_FOUND && strcmp(done, " GONE") == 0);
+}
+
+void control_mark(char mark[static CONTROL_MARK_CAP])
+{
+    uint64_t random;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        random = (uint64_t)clock_mono_us() * UINT64_C(0x9e3779b97f4a7c15);
+    snprintf(mark, CONTROL_MARK_CAP, "%" PRIu64, random & 0xffffffffffff);
 }
 
 /* Once. arg, mark: after the id, or NULL. done: the states in which a repeated
@@ -51,11 +66,7 @@ static int change_once(struct stint *s, enum script_id script,
         return 0;
     }
     snprintf(word, 16, "AGAIN");
-    if (s->tries > 1 && why.code == STINT_STATE &&
-        state_is_one_of(why.text, done))
-        return 0;
-    if (s->tries > 1 && why.code == STINT_NOT_FOUND &&
-        strcmp(done, " GONE") == 0)
+    if (s->tries > 1 && control_is_own(&why, done))
         return 0;
     if (why.code == STINT_NOT_FOUND)
         return err_set(err, why.code, "there is no task %.128s", id);
@@ -87,13 +98,10 @@ int stint_stop_task(stint *s, const char *group, const char *id,
 int stint_requeue_task(stint *s, const char *group, const char *id, int reset,
                        struct stint_err *err)
 {
-    char word[16], mark[20];
-    uint64_t random;
+    char word[16], mark[CONTROL_MARK_CAP];
     /* By its state alone a repeated call could not tell that the task has run
      * and ended since: it would run once more. */
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        random = (uint64_t)clock_mono_us() * UINT64_C(0x9e3779b97f4a7c15);
-    snprintf(mark, sizeof(mark), "%" PRIu64, random & 0xffffffffffff);
+    control_mark(mark);
     return task_change(s, SCRIPT_REQUEUE_TASK, group, id, reset ? "1" : "0",
                        mark, " QUEUED ASSIGNED RUNNING", word, err);
 }
@@ -120,4 +128,25 @@ int stint_delete_task(stint *s, const char *group, const char *id,
     char word[16];
     return task_change(s, SCRIPT_DELETE_TASK, group, id, NULL, NULL, " GONE",
                        word, err);
+}
+
+int stint_set_priority(stint *s, const char *group, const char *id,
+                       int priority, struct stint_err *err)
+{
+    char word[16], text[16];
+    if (priority < -100 || priority > 100)
+        return err_set(err, STINT_INVALID,
+                       "priority: must be a whole number from -100 to 100");
+    snprintf(text, sizeof(text), "%d", priority);
+    return task_change(s, SCRIPT_SET_PRIORITY, group, id, text, NULL, "", word,
+                       err);
+}
+
+int stint_run_now(stint *s, const char *group, const char *id,
+                  struct stint_err *err)
+{
+    char word[16];
+    return task_change(s, SCRIPT_RUN_NOW, group, id, NULL, NULL,
+                       " ASSIGNED RUNNING COMPLETED FAILED TIMEOUT", word,
+                       err);
 }

@@ -296,6 +296,11 @@ static void stats_add(struct stint_stats *t, const struct redisReply *r)
         t->workers = reply_i64(r, 14);
     t->waiting += reply_i64(r, 16);
     t->broadcasts += reply_i64(r, 17);
+    if (reply_i64(r, 18) > t->paused)
+        t->paused = reply_i64(r, 18);
+    size_t len;
+    reply_str(r, 19, &len);
+    t->events = len > 0 ? reply_i64(r, 19) : -1;
 }
 
 static int stats_part(stint *s, const char *group, int part,

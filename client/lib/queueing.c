@@ -140,6 +140,19 @@ int stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n,
     return rc;
 }
 
+int stint_queue_tasks_again(stint *s, stint_task *const *tasks, size_t n,
+                            size_t *n_done, size_t *bad, stint_progress_fn fn,
+                            void *arg, struct stint_err *err)
+{
+    struct queueing q = {.s = s, .tasks = tasks, .n = n, .again = 1};
+    int rc = queueing_direct(&q, fn, arg, err);
+    if (n_done != NULL)
+        *n_done = q.done;
+    if (bad != NULL)
+        *bad = q.bad;
+    return rc;
+}
+
 int queueing_one(struct stint *s, stint_task *t, struct stint_errors *errors,
                  struct stint_err *err)
 {

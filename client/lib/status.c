@@ -326,6 +326,12 @@ static void status_times(struct stint_status *p, const struct task_state *st)
         p->next_run_time_ms = st->start_ms != 0 ? st->start_ms + 60000 : 0;
     p->times_run = st->times_run;
     p->times_failed = st->times_failed;
+    p->priority = st->priority;
+    p->immediate = st->immediate;
+    p->disabled = st->disabled;
+    p->period_s = (double)st->period_ms / 1000;
+    p->prevent_drift = st->prevent_drift;
+    p->repeats = st->repeats;
 }
 
 static void status_task(struct status_box *b, const char *task, size_t len)
@@ -342,6 +348,11 @@ static void status_task(struct status_box *b, const char *task, size_t len)
     p->args = s != NULL ? s : "[]";
     s = box_json(b, json_object_get(o, "vars"));
     p->vars = s != NULL ? s : "{}";
+    s = box_json(b, json_object_get(o, "tags"));
+    p->tags = s != NULL ? s : "[]";
+    p->traceparent = box_string(b, json_object_get(o, "traceparent"));
+    p->cronline = box_string(b, json_object_get(o, "cronline"));
+    p->timezone = box_string(b, json_object_get(o, "timezone"));
     json_decref(o);
 }
 
@@ -410,6 +421,13 @@ static void status_outcome(struct status_box *b, const struct task_state *st,
         b->runs[0].error = last.error;
         b->runs[0].evidence = last.evidence;
     }
+}
+
+void status_error(struct status_box *b, const char *payload, size_t len)
+{
+    json_t *o = len > 0 ? box_load(b, payload, len) : NULL;
+    b->pub.error = box_string(b, json_object_get(o, "error"));
+    json_decref(o);
 }
 
 struct redisReply *status_call(struct stint *s, const char *group,

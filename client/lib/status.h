@@ -22,6 +22,8 @@ void status_box_clear(struct status_box *b);
  * of memory. */
 int status_fill(struct status_box *b, struct task_state *st, const char *group,
                 const char *id, const struct redisReply *r, size_t i);
+/* Its error, out of what a run left behind. */
+void status_error(struct status_box *b, const char *payload, size_t len);
 /* Why the task is in its state, in a few words, "": nothing to say. */
 const char *status_reason(struct status_box *b, const struct task_state *st,
                           int64_t now_ms);

@@ -28,6 +28,7 @@ struct explaining {
     int64_t ended;         /* tasks of the group in the last minute */
     int64_t live, resting; /* workers of the group */
     int64_t retry;         /* how many there may be; -1: without end */
+    int64_t paused_ms;     /* since when its group is; 0: it is not */
     const struct redisReply *parents;
     /* from the records of the group's live workers: */
     int64_t knowing, knowing_active; /* that have the function */
@@ -247,6 +248,13 @@ static void why_turn(struct explaining *e)
         say(e, "All %" PRId64 " slots of the workers are taken.", e->slots);
 }
 
+static void why_paused(struct explaining *e)
+{
+    char past[SPAN_LEN];
+    say(e, "The group is paused, for %s.",
+        span(e->now_ms - e->paused_ms, past));
+}
+
 static void why_queued(struct explaining *e)
 {
     if (e->st.disabled)
@@ -255,7 +263,10 @@ static void why_queued(struct explaining *e)
         why_parents(e);
     if (e->due_ms > e->now_ms)
         why_not_due(e);
-    int due = !e->st.disabled && e->st.waits == 0 && e->due_ms <= e->now_ms;
+    if (e->paused_ms != 0)
+        why_paused(e);
+    int due = !e->st.disabled && e->st.waits == 0 && e->due_ms <= e->now_ms &&
+              e->paused_ms == 0;
     if (!due)
         e->why->ahead = -1;
     /* Nobody to run it is worth knowing before it is due, too. */
@@ -351,6 +362,7 @@ static int why_read(struct explaining *e, const struct redisReply *r,
     e->live = reply_i64(r, 6);
     e->resting = reply_i64(r, 7);
     e->parents = reply_at(r, 8);
+    e->paused_ms = reply_i64(r, 9);
     snprintf(e->why->status, sizeof(e->why->status), "%s", e->st.status);
     return 0;
 }

@@ -44,6 +44,7 @@ struct memory {
         int n_writes;          /* of these, of commands that may write */
         int fail_at;           /* its so-manieth raises an error; 0: none */
         const char *fail_text; /* "-WORD text"; borrowed */
+        int is_caught;         /* 1: by redis.pcall */
     } script;
     struct memory_conn *conns, **conns_end; /* in the order they were opened */
     uint64_t n_blocked;      /* calls that block, ever: their order */

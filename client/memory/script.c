@@ -133,7 +133,12 @@ static int redis_call(lua_State *lua)
 
 static int redis_pcall(lua_State *lua)
 {
+    struct library *l = lua_touserdata(lua, lua_upvalueindex(1));
+    struct memory *m = l->m;
+    int k = m->script.n_calls;
     (void)script_call_command(lua);
+    if (k < m->script.fail_at && m->script.n_calls == m->script.fail_at)
+        m->script.is_caught = 1;
     return 1;
 }
 

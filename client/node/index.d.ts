@@ -84,6 +84,7 @@ export interface TaskOptions {
     immediate?: boolean;
     priority?: number;
     depends_on?: string[];
+    tags?: string[];
     on_dependency?: 'fail' | 'run';
     broadcast?: boolean;
     disabled?: boolean;
@@ -130,6 +131,11 @@ export interface TaskStatus {
     times_failed: number;
     worker: string;
     reason: string;
+    tags: string[];
+    priority: number;
+    disabled?: true;
+    cronline?: string;
+    timezone?: string;
     /** Of a RUNNING task that says how far it is. */
     progress?: {percent: number | null; text: string};
     /** With `output`. */

@@ -138,6 +138,7 @@ proctype Client() {
         :: status == QUEUED -> move(T_stop_task, status, STOPPED); token = 0
         :: status == RUNNING -> move(T_stop_task, status, RUNNING);
             stopping = 1
+        :: status == QUEUED -> move(T_run_now, status, QUEUED)
         :: else
         fi }
     :: skip

@@ -736,7 +736,7 @@ static void walk_to_the_end(void)
 static void walk_assert_empty(void)
 {
     static const char *const fine[] = {":ended", ":wake", ":levels",
-                                       ":events"};
+                                       ":measures", ":events"};
     const size_t n_fine = sizeof(fine) / sizeof(fine[0]);
     char *keys = (char *)rules_text("%s", rules_redis("KEYS {stint:*"));
     int bad = 0;

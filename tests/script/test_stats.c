@@ -14,7 +14,7 @@ static const char *stat(int nth)
 
 enum { QUEUED, PARKED, DISABLED, ASSIGNED, RUNNING, DUE, COMPLETED, FAILED,
        TIMEOUT, STOPPED, EXPIRED, RETAINED, OLDEST, LIVE, NEXT, WAITING,
-       BROADCASTS };
+       BROADCASTS, PAUSED, EVENTS };
 
 static void assert_stat(int nth, const char *value)
 {
@@ -24,7 +24,7 @@ static void assert_stat(int nth, const char *value)
 static void test_empty(void **state)
 {
     (void)state;
-    EXPECT("0 0 0 0 0 0 0 0 0 0 0 0 0 2 0 0 0", "stats", "");
+    EXPECT("0 0 0 0 0 0 0 0 0 0 0 0 0 2 0 0 0 0 ", "stats", "");
 }
 
 static void test_every_state(void **state)
@@ -54,7 +54,7 @@ static void test_places(void **state)
     rules_queue("held", "disabled=1");
     rules_queue("child", "after=p");
     rules_queue("cast", "cast=1");
-    EXPECT("2 1 1 0 0 1 0 0 0 0 0 0 1000000000000 2 1000000000000 1 1",
+    EXPECT("2 1 1 0 0 1 0 0 0 0 0 0 1000000000000 2 1000000000000 1 1 0 ",
            "stats", "");
     EXPECT("1 0", "fire", "9");
     rules_queue_at("cast2", "f", "+1000", "", "cast=1");
@@ -65,5 +65,15 @@ static void test_places(void **state)
     assert_stat(WAITING, "0");
 }
 
-RULES_MAIN(RULES_TEST(test_empty), RULES_TEST(test_every_state),
+static void test_settings(void **state)
+{
+    (void)state;
+    EXPECT("1000000000000", "pause_group", "");
+    assert_stat(PAUSED, "1000000000000");
+    assert_stat(EVENTS, ""); /* as many as by default */
+    rules_redis("HSET {stint:main}:settings events 7");
+    assert_stat(EVENTS, "7");
+}
+
+RULES_MAIN(RULES_TEST(test_settings), RULES_TEST(test_empty), RULES_TEST(test_every_state),
            RULES_TEST(test_places))

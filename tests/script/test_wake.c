@@ -25,7 +25,8 @@ static void test_nothing_queued_wakes_nobody(void **state)
 }
 
 /* The words: stop_time, lease of another worker, retention, broadcast, ended
- * tasks, messages, parents that have not told all their children. */
+ * tasks, messages, parents that have not told all their children; and what
+ * changes when tasks are queued, started or reported. */
 static void test_says_when_duties_are_due(void **state)
 {
     (void)state;
@@ -35,11 +36,16 @@ static void test_says_when_duties_are_due(void **state)
                 (long long)rules_now + 20);
     rules_queue_at("a", "f", "+0", "+7000", "");
     long long now = rules_now;
-    EXPECT(rules_text("%lld %lld   0 0 0", now + 7000, now + 20), "wake", "w1");
-    EXPECT(rules_text("%lld %lld   0 0 0", now + 7000, now + 10), "wake", "w2");
+    EXPECT(rules_text("%lld %lld   0 0 0 1/-/-", now + 7000, now + 20), "wake",
+           "w1");
+    EXPECT(rules_text("%lld %lld   0 0 0 1/-/-", now + 7000, now + 10), "wake",
+           "w2");
+    rules_now += 2;
     rules_assign("w1", 1, 0, "f");
+    rules_now += 3;
     rules_report("a", "COMPLETED");
-    EXPECT(rules_text("%lld %lld  1 0 0", now + 10, now + (long long)DAY),
+    EXPECT(rules_text("%lld %lld  1 0 0 1/2/3", now + 10,
+                      rules_now + (long long)DAY),
            "wake", "w3");
 }
 
@@ -55,7 +61,7 @@ static void test_families_and_broadcasts(void **state)
     assert_string_equal(rules_run_once("p", "COMPLETED"), "OK MORE");
     long long now = rules_now;
     rules_redis("DEL {stint:main}:wake");
-    EXPECT(rules_text("%lld %lld %lld 1 2 1", now + 1000000000000,
+    EXPECT(rules_text("%lld %lld %lld 1 2 1 253/-/-", now + 1000000000000,
                       now + (long long)DAY, now + 3000),
            "wake", "w1");
     REDIS(rules_text("%lld", now), "ZSCORE {stint:main}:wake w");
@@ -63,7 +69,7 @@ static void test_families_and_broadcasts(void **state)
     for (int i = 0; i < 250; i++)
         EXPECT("OK", "delete_task", rules_text("c%d", i));
     rules_redis("DEL {stint:main}:wake");
-    EXPECT(rules_text("%lld %lld %lld 1 2 0", now + 1000000000000,
+    EXPECT(rules_text("%lld %lld %lld 1 2 0 3/-/-", now + 1000000000000,
                       now + (long long)DAY, now + 3000),
            "wake", "w1");
     REDIS(rules_text("%lld", now + 3000), "ZSCORE {stint:main}:wake w");

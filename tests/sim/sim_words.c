@@ -15,7 +15,7 @@ static const char *const outcomes[] = {"COMPLETED", "FAILED", "TIMEOUT",
                                        "STOPPED"};
 
 /* What it reports is what the run was. Behind the status of a task with a
- * cronline stands the next match. */
+ * cronline stands the next match, and last, behind an @, the function. */
 static void report_note(struct sim *s, struct sim_task *t,
                         const struct sim_run *r, const char *worker,
                         const char *status)
@@ -25,7 +25,10 @@ static void report_note(struct sim *s, struct sim_task *t,
         if (strlen(outcomes[i]) == len &&
             strncmp(outcomes[i], status, len) == 0)
             t->judged = outcomes[i];
-    if (t->judged == NULL || (status[len] == ' ') != (t->cronline != NULL))
+    const char *fn = strstr(status, " @");
+    int has_match = status[len] == ' ' && status[len + 1] != '@';
+    if (t->judged == NULL || has_match != (t->cronline != NULL) ||
+        fn == NULL || strcmp(fn + 2, t->function) != 0)
         sim_fail(s, "%s reports %s \"%s\"", worker, t->id, status);
     int is_stopped = t->judged == outcomes[RUN_STOPPED];
     /* Redis may have forgotten who wanted it. */
@@ -71,13 +74,21 @@ static void check_report(struct sim *s, struct sim_task *t,
 
 /* ---- start, release, progress ------------------------------------------- */
 
+/* Behind the ticket of a start stands the function. */
+static int is_ticket_of(const struct sim_task *t, const char *said)
+{
+    size_t len = strlen(t->rec.ticket);
+    return strncmp(said, t->rec.ticket, len) == 0 &&
+           (said[len] == '\0' || (strncmp(said + len, " @", 2) == 0 &&
+                                  strcmp(said + len + 2, t->function) == 0));
+}
+
 /* A start that happened, but was not heard of, is asked again. */
 static void check_held(struct sim *s, const struct sim_call_view *c,
                        const struct sim_task *t, const char *const *a,
                        const char *word)
 {
-    int is_live = strcmp(t->rec.ticket, a[1]) == 0 &&
-                  sim_is_held(&t->rec) && !t->pruned;
+    int is_live = is_ticket_of(t, a[1]) && sim_is_held(&t->rec) && !t->pruned;
     if (is_live == (strcmp(word, "STALE") == 0))
         sim_fail(s, "%s of %s, which is %s, is answered %s", c->verb, t->id,
                  t->rec.status, word);

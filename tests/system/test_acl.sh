@@ -21,12 +21,12 @@ altered() {
     sed -i "$2" "$tmp/altered/$1"
     cmp -s "$tmp/tree/$1" "$tmp/altered/$1" && fail "nothing altered in $1"
 }
-altered lua/stats.lua "s/'ZCOUNT'/'ZLEXCOUNT'/"
+altered lua/stats.lua "s/'HMGET'/'ZLEXCOUNT'/"
 exits "a command nobody has heard of" 1 "$tmp/altered/deploy/acl"
 contains "is named" "does ZLEXCOUNT read or write" "$errout"
-altered lua/stats.lua "\$i redis.call('HGETALL', base .. ':task')"
+altered lua/stats.lua "\$i redis.call('SSCAN', base .. ':task', '0')"
 exits "a command that a role lacks" 1 "$tmp/altered/deploy/acl"
-contains "is named, with the role" "stint-monitor lacks +hgetall" "$out"
+contains "is named, with the role" "stint-monitor lacks +sscan" "$out"
 altered lua/prelude.lua "s/put(w, 'ZREM', w.base .. ':stops:'/put(w, 'ZPOPMIN', w.base .. ':stops:'/"
 exits "one in the prelude, by a writer" 1 "$tmp/altered/deploy/acl"
 contains "is named, too" "ZPOPMIN" "$errout"
@@ -143,6 +143,7 @@ cat >"$tmp/may" <<'END'
 stint-deploy fleet_list
 stint-client queue_task fire deliver messages stop_task requeue_task enable_task
 stint-client disable_task delete_task task_status list stats why family
+stint-client set_priority run_now search
 stint-client fleet_heartbeat fleet_list set_parts measures history
 stint-client events event_functions
 stint-worker assign start progress report release heartbeat expire fire settle
@@ -159,6 +160,7 @@ stint-admin fleet_heartbeat fleet_list fleet_command set_parts fsck prune
 stint-admin fsck_keys repair repair_keys repair_parents quarantine wake
 stint-admin measures history
 stint-admin events event_functions keep_events fleet_reader
+stint-admin set_priority run_now search pause_group resume_group
 END
 sed -n 's/^stint-client/stint-durable/p' "$tmp/may" >>"$tmp/may"
 functions=$(as operator FUNCTION LIST | sed -n 's/^stint_//p' | sort)

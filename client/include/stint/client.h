@@ -76,11 +76,13 @@ struct stint_task_options {
                                on Redis's disk; "3": and on a replica;
                                "replicas=N": on N replicas. Refused (INVALID)
                                where Redis is not set up for it */
+    const char *tags;       /* JSON array of up to 16 words to find it by, each
+                               1 to 64 of A-Za-z0-9_.:/- */
     const char *traceparent; /* W3C Trace Context (00-...) of who queues it */
 };
 #define STINT_TASK_OPTIONS_INIT                                                \
     {sizeof(struct stint_task_options), 0, 0, 0, 0, 0, 0, 0, 0, 60, -1, 60, 0, \
-     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0}
+     0, -1, 1, 3600, 0, 0, 0, 86400, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0}
 
 /* A checked task, ready to be queued. */
 typedef struct stint_task stint_task;
@@ -90,8 +92,8 @@ typedef struct stint_task stint_task;
  * stop_time, timeout, repeats, period, prevent_drift, retry_failed,
  * retry_delay, retry_backoff, retry_max_delay, immediate, priority, disabled,
  * result_ttl, discard_results, cronline, timezone, max_crashes, depends_on,
- * on_dependency, broadcast, sync_output, durability,
- * traceparent). An id is made if none is given. On
+ * on_dependency, broadcast, sync_output, durability, tags, traceparent). An id is
+ * made if none is given. On
  * bad input: NULL, err INVALID and *errors with every wrong field. */
 STINT_API STINT_CHECKED stint_task *
 stint_task_new(const struct stint_task_options *o, struct stint_errors *errors,
@@ -125,6 +127,16 @@ STINT_API STINT_CHECKED int
 stint_queue_tasks(stint *s, stint_task *const *tasks, size_t n, size_t *n_done,
                   size_t *bad, stint_progress_fn fn, void *arg,
                   struct stint_err *err);
+
+/* The same for tasks that may be there already: one with the same content
+ * (function, args, vars, and what else a run sees of it; not its times) counts
+ * as queued and is left as it is. EXISTS: there with other content, or pruned,
+ * or twice in the array. For programs that are asked to queue something and
+ * cannot tell whether they have been asked before. Goes to no spool. */
+STINT_API STINT_CHECKED int
+stint_queue_tasks_again(stint *s, stint_task *const *tasks, size_t n,
+                        size_t *n_done, size_t *bad, stint_progress_fn fn,
+                        void *arg, struct stint_err *err);
 
 /* For n ids of a group: exists[i] = 1 if the id is there, live or retained. */
 STINT_API STINT_CHECKED int stint_ids_exist(stint *s, const char *group,
@@ -228,6 +240,16 @@ struct stint_status {
     double percent;       /* a RUNNING task says it has done; -1: it says
                              nothing */
     const char *progress; /* its word on that, NULL: none */
+    const char *tags;     /* JSON array */
+    const char *traceparent; /* of who queued it, NULL: none */
+    int priority;         /* -100 to 100 */
+    int immediate;
+    int disabled;
+    const char *cronline; /* NULL: none */
+    const char *timezone; /* of the cronline, NULL: UTC */
+    double period_s;
+    int prevent_drift;
+    int64_t repeats;      /* 0: without end */
 };
 
 enum { STINT_WITH_OUTPUT = 1, STINT_WITH_RUNS = 2 };
@@ -253,6 +275,45 @@ STINT_API STINT_CHECKED int stint_list(stint *s,
                                        const struct stint_list_options *o,
                                        stint_list_fn fn, void *arg,
                                        struct stint_err *err);
+
+/* Looking for tasks. What is NULL or 0 fits every task; case does not matter in
+ * task_name, error and text (of A to Z). */
+struct stint_search_options {
+    size_t size;
+    const char *status;   /* words, with commas between them */
+    const char *group;
+    const char *function;
+    const char *id;       /* the task of that id, or if there is none all whose
+                             ids begin so */
+    const char *task_name; /* is in its label */
+    const char *tag;      /* one of its tags */
+    const char *error;    /* is in the error of its last run */
+    const char *text;     /* is in its function, id, label, error, a string, name
+                             or number in its args or vars */
+    const char *from, *until; /* times, as for tasks: when it is due if it is
+                             QUEUED or ASSIGNED, else when it ended or, of one
+                             that is RUNNING, began */
+    int scheduled;        /* 1: has a cronline, or repeats other than 1 */
+    size_t limit;         /* tells of so many at most; 0: no limit */
+    size_t scan;          /* looks at about so many at most; 0: 2,000 */
+    const char *cursor;   /* where to go on; NULL: at the beginning */
+};
+#define STINT_SEARCH_OPTIONS_INIT                                              \
+    {sizeof(struct stint_search_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,     \
+     100, 0, 0}
+/* A page of the tasks that fit, in the order of stint_list: running, assigned,
+ * queued (highest priority first, then by when they are due), ended (newest
+ * first), group by group. fn hears of each: of one that FAILED or had a TIMEOUT
+ * with its error, if that is not large. *cursor: where the next page begins,
+ * the caller's to free(); NULL: that was the last one. A page may hold less than
+ * `limit`, even nothing, while there is a cursor: a call is bounded by `scan`.
+ * It costs the same for each page, and what is removed meanwhile moves nothing.
+ * A task that moves can be missed or come twice. *scanned (may be NULL): how
+ * many were looked at. Errors: INVALID (an option, or no cursor of ours). */
+STINT_API STINT_CHECKED int
+stint_search(stint *s, const struct stint_search_options *o, stint_list_fn fn,
+             void *arg, char **cursor, uint64_t *scanned,
+             struct stint_err *err);
 
 /* Waits until all ids are in an end state. `timeout_s` < 0: for ever. fn
  * (may be NULL) hears how many have ended. *n_not_completed: how many ended
@@ -285,11 +346,59 @@ STINT_API STINT_CHECKED int stint_disable_task(stint *s, const char *group,
 STINT_API STINT_CHECKED int stint_enable_task(stint *s, const char *group,
                                               const char *id,
                                               struct stint_err *err);
+/* -100 to 100, higher first. A task that is QUEUED changes its place at once; of
+ * one that a worker has, the next run does. Errors besides: INVALID. */
+STINT_API STINT_CHECKED int stint_set_priority(stint *s, const char *group,
+                                               const char *id, int priority,
+                                               struct stint_err *err);
+/* A task that is QUEUED and due later is due now; fine if it is due already.
+ * Times of a cronline and the grid of prevent_drift stay: the run is one more.
+ * STATE also for one that is disabled or waits for others. */
+STINT_API STINT_CHECKED int stint_run_now(stint *s, const char *group,
+                                          const char *id,
+                                          struct stint_err *err);
 /* Removes a task that is QUEUED or has ended, with its runs; its id is free
  * again. What depends on a QUEUED one fails. */
 STINT_API STINT_CHECKED int stint_delete_task(stint *s, const char *group,
                                               const char *id,
                                               struct stint_err *err);
+
+/* Changing all tasks that fit a search, a bounded step at a time. */
+struct stint_act_options {
+    size_t size;
+    const char *action; /* stop requeue delete enable disable priority run-now */
+    const struct stint_search_options *filter; /* NULL: all tasks. Its limit and
+                           cursor are not looked at */
+    int priority;       /* for priority */
+    int reset;          /* for requeue: 1: times_run is 0 again */
+    int dry_run;        /* 1: only counts */
+    size_t limit;       /* changes so many at most; 0, and the most: 500 */
+    const char *cursor; /* where to go on; NULL: at the beginning */
+    /* Hears of each; why NULL: it is done, or would be. May be NULL. */
+    void (*on_task)(const char *group, const char *id,
+                    const struct stint_err *why, void *arg);
+    void *arg;
+};
+#define STINT_ACT_OPTIONS_INIT                                                 \
+    {sizeof(struct stint_act_options), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+struct stint_acted {
+    size_t size; /* STINT_ACTED_INIT sets it */
+    uint64_t matched, done, failed; /* done is 0 when dry_run */
+    uint64_t scanned; /* were looked at */
+};
+#define STINT_ACTED_INIT {sizeof(struct stint_acted), 0, 0, 0, 0}
+/* One step: looks at up to filter->scan tasks and changes those that fit and are
+ * in a state in which the action means something (stop: not ended; requeue:
+ * ended; delete: QUEUED or ended; the others: not ended; run-now: QUEUED and
+ * enabled), as the call for one task does; what is so already is left out.
+ * `acted` may be NULL, and *cursor is as that of stint_search: call again with
+ * it until it is NULL. Tasks that are changed or removed do not move what comes
+ * after them. failed: another was quicker, or the state forbids it. Errors:
+ * INVALID (an option, or states that the action has nothing to do with), or of
+ * the calls: a step may be repeated with the same cursor. */
+STINT_API STINT_CHECKED int
+stint_act(stint *s, const struct stint_act_options *o,
+          struct stint_acted *acted, char **cursor, struct stint_err *err);
 
 /* ---- Why, and graphs ---------------------------------------------------- */
 
@@ -394,6 +503,8 @@ struct stint_stats {
     int64_t workers;   /* with a live lease on the group */
     int64_t waiting;   /* for tasks they depend on */
     int64_t broadcasts; /* queued or running */
+    int64_t paused;    /* since when, ms since the epoch; 0: it is not */
+    int64_t events;    /* so many are kept; -1: as many as by default */
 };
 typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
 /* `group` NULL: each group in turn; of a cluster, those that cannot be reached
@@ -401,6 +512,14 @@ typedef int (*stint_stats_fn)(const struct stint_stats *t, void *arg);
 STINT_API STINT_CHECKED int stint_stats(stint *s, const char *group,
                                         stint_stats_fn fn, void *arg,
                                         struct stint_err *err);
+
+/* Nothing more of a paused group is handed to workers until it is resumed, also
+ * by later fleets. What workers have goes on, what passes its stop_time expires,
+ * and tasks may be queued. Fine if it is so already. Errors: INVALID (group). */
+STINT_API STINT_CHECKED int stint_pause_group(stint *s, const char *group,
+                                              struct stint_err *err);
+STINT_API STINT_CHECKED int stint_resume_group(stint *s, const char *group,
+                                               struct stint_err *err);
 
 /* ---- Groups in parts ----------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 // hear all of them at once.
 import {CronError, cronParse} from './cron.js';
 import {JsonError, isTooDeep, jsonWrite} from './json.js';
-import {DEPENDS_MAX, JSON_DEPTH_MAX, NAME_LEN} from './limits.js';
+import {DEPENDS_MAX, JSON_DEPTH_MAX, NAME_LEN, TAGS_MAX} from './limits.js';
 import {timeRead} from './time.js';
 import {zoneIsKnown} from './zone.js';
 
@@ -23,6 +23,7 @@ class Wrong extends Error {}
 
 const isId = (s) => /^[A-Za-z0-9_.:-]{1,128}$/.test(s);
 export const isGroup = (s) => /^[A-Za-z0-9_.-]{1,128}$/.test(s);
+const isTag = (s) => /^[A-Za-z0-9_.:/-]{1,64}$/.test(s);
 const isFunction = (s) => /^[A-Za-z0-9_.:/-]{1,128}$/.test(s);
 
 // ID or GROUP/ID
@@ -123,6 +124,11 @@ function ids(v) {
                                                                 : undefined;
 }
 
+function tags(v) {
+    return Array.isArray(v) && v.length <= TAGS_MAX &&
+        v.every((tag) => typeof tag === 'string' && isTag(tag)) ? [...v] : undefined;
+}
+
 function cronline(v) {
     if (typeof v !== 'string' || v.includes('\0'))
         return undefined;
@@ -187,6 +193,8 @@ const FIELDS = {
     sync_output: [milliseconds(TEN_YEARS_S), SECONDS],
     durability: [durability, 'must be 1, 2, 3 or replicas=N with N from 1 ' +
                  'to 100'],
+    tags: [tags, 'must be an array of up to 16 words, each 1 to 64 of ' +
+           'A-Za-z0-9_.:/-'],
 };
 
 // What is right by itself, but not together.

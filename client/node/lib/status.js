@@ -182,6 +182,12 @@ export function statusMake(id, part, st, text, error, nowMs) {
     const blank = text.indexOf(' ');
     const fn = blank > 0 ? text.slice(0, blank) : '';
     const task = blank > 0 ? objectRead(text.slice(blank + 1)) : {};
+    const more = {};
+    if (st.rules.disabled)
+        more.disabled = true;
+    for (const key of ['cronline', 'timezone'])
+        if (typeof task[key] === 'string')
+            more[key] = task[key];
     return {
         id, function: fn, task_name: stringOr(task.task_name, fn),
         group_name: groupOfPart(part), status: st.status,
@@ -192,7 +198,9 @@ export function statusMake(id, part, st, text, error, nowMs) {
         last_run_time: time(st.start),
         times_run: st.rules.run ?? 0, times_failed: st.rules.failed ?? 0,
         worker: st.worker === '-' ? '' : st.worker,
-        reason: reasonOf(st, fn, error, nowMs)};
+        reason: reasonOf(st, fn, error, nowMs),
+        tags: task.tags ?? [], priority: Math.floor(st.rules.level ?? 0),
+        ...more};
 }
 
 // All of it. The task's own outcome is what the record keeps: of its last run

@@ -74,6 +74,8 @@ function restWrite(f) {
         member('cronline', jsonWrite(f.cronline.text));
     if (f.timezone !== undefined)
         member('timezone', jsonWrite(f.timezone));
+    if (f.tags?.length > 0)
+        member('tags', jsonWrite(f.tags));
     if (f.sync_output > 0)
         member('sync_output', realWrite(f.sync_output / 1000));
     return `{${members.join(',')}}`;

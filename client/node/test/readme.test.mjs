@@ -97,5 +97,5 @@ test('the declarations name what there is', () => {
         [...options, 'function', 'args'].map((key) => [key, null])));
     assert.ok(!Object.values(errors).includes('unknown option'),
               JSON.stringify(errors));
-    assert.equal(options.length, 27);
+    assert.equal(options.length, 28);
 });

@@ -5,6 +5,7 @@ client/lib/status.c, which see."""
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Dict, List, Optional
 
 from ._task import _FUNCTION
@@ -33,7 +34,7 @@ class State:
                 int, (after, start, stop))
             for rule in rules:
                 key, _, value = rule.partition("=")
-                self.rules[key] = int(float(value)) if key != "of" else 0
+                self.rules[key] = math.floor(float(value)) if key != "of" else 0
         except ValueError:
             self.status = "BROKEN"
 
@@ -171,7 +172,7 @@ def status_dict(id: str, group: str, st: State, task_text: str, now_ms: int,
     after_ms = st.next_ms
     if st.has_ended() and not st.rule("begin"):
         after_ms = st.start_ms + 60000 if st.start_ms else 0
-    return {
+    status = {
         "id": id, "function": function,
         "task_name": task.get("task_name", function),
         "group_name": group.partition("~")[0], "status": st.status,
@@ -182,7 +183,14 @@ def status_dict(id: str, group: str, st: State, task_text: str, now_ms: int,
         "times_run": st.rule("run"), "times_failed": st.rule("failed"),
         "worker": _worker(st.worker),
         "reason": _reason(st, function, error, now_ms),
+        "tags": task.get("tags", []), "priority": st.rule("level"),
     }
+    if st.rule("disabled"):
+        status["disabled"] = True
+    for key in ("cronline", "timezone"):
+        if isinstance(task.get(key), str):
+            status[key] = task[key]
+    return status
 
 
 def _runs(id: str, st: State, lines: List[str], parts: List[Run]) -> List[Run]:

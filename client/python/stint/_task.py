@@ -14,6 +14,7 @@ from ._errors import Refused
 
 ID_LEN = NAME_LEN = 128
 DEPENDS_MAX = 1000
+TAGS_MAX = 16
 PAYLOAD_BYTES_MAX = 1024 * 1024 - NAME_LEN - 16
 _TEN_YEARS_S = 315576000.0
 _LONG_S = 1e10
@@ -22,6 +23,7 @@ _COUNT_MAX = 1e15
 _FUNCTION = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _GROUP = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _REF = re.compile(r"(?:%s/)?%s" % (_GROUP.pattern, _ID.pattern))
 _DURABILITY = re.compile(r"[123]|replicas=([1-9][0-9]?|100)")
 
@@ -53,6 +55,7 @@ class Fields:
         self.max_crashes = 3
         self.retry_backoff = 100000
         self.depends_on: List[str] = []
+        self.tags: List[str] = []
         self.on_dependency: Optional[str] = None
         self.cronline: Optional[str] = None
         self.timezone: Optional[str] = None
@@ -165,6 +168,14 @@ def _refs(v: Any) -> List[str]:
     return list(v)
 
 
+def _tags(v: Any) -> List[str]:
+    if not isinstance(v, (list, tuple)) or len(v) > TAGS_MAX:
+        raise Wrong
+    for tag in v:
+        _matching(_TAG)(tag)
+    return list(v)
+
+
 def _cronline(v: Any) -> str:
     if not isinstance(v, str):
         raise Wrong
@@ -249,6 +260,8 @@ _FIELDS: Dict[str, Tuple[Callable[[Any], Any], str]] = {
     "sync_output": (_seconds(_TEN_YEARS_S), _SECONDS_TEXT),
     "durability": (_durability, "must be 1, 2, 3 or replicas=N with N from 1 "
                                 "to 100"),
+    "tags": (_tags, "must be an array of up to 16 words, each 1 to 64 of "
+                    "A-Za-z0-9_.:/-"),
 }
 
 
@@ -326,6 +339,8 @@ def _text_of(f: Fields) -> str:
         rest.append('"cronline":' + _json.string(f.cronline))
     if f.timezone is not None:
         rest.append('"timezone":' + _json.string(f.timezone))
+    if f.tags:
+        rest.append('"tags":' + _json.dumps(f.tags))
     if f.sync_output > 0:
         rest.append('"sync_output":' + _json.real(f.sync_output / 1000))
     return "%s {%s}" % (f.function, ",".join(rest))
