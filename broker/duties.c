@@ -29,6 +29,7 @@ struct stint_duties {
     struct event *again;      /* load the functions again */
     struct conf conf;
     struct log log;
+    struct log_limit log_limit;
     struct store *store;
     struct script_caller caller;
     struct reaper reaper;
@@ -66,18 +67,21 @@ static void duties_on_beat(const struct redisReply *reply,
 {
     struct stint_duties *d = arg;
     d->beating = 0;
+    log_settle(&d->log, 0);
     duties_want_tick(d);
     if (reply == NULL) {
         /* Where the fleet's part of a cluster is away nobody can be elected:
          * as every worker does, see to what is known. */
         d->leading = d->reaper.apart;
         reaper_missed(&d->reaper, NULL);
-        log_debug(&d->log, "duties: %s", err->text);
+        log_debug(&d->log, log_event("call"),
+                  log_text("verb", "fleet_heartbeat"),
+                  log_text("error", err->text));
         return;
     }
     int leading = reply_i64(reply, 1) == 1;
     if (leading && !d->leading)
-        log_debug(&d->log, "the duties of time are done here now");
+        log_debug(&d->log, log_event("lead"));
     d->leading = leading;
     for (size_t i = 3; i < reply_n(reply); i++) {
         size_t len;
@@ -173,7 +177,8 @@ static void duties_on_state(int connected, const struct stint_err *why,
         return;
     }
     if (d->connected || why->code != STINT_UNREACHABLE)
-        log_warn(&d->log, "duties: Redis: %s", why->text);
+        log_warn(&d->log, log_event("disconnect"),
+                 log_text("error", why->text));
     d->connected = 0;
     d->leading = 0;
     reaper_missed(&d->reaper, NULL);
@@ -207,7 +212,8 @@ static int duties_options(struct stint_duties *d,
     snprintf(d->name_space, sizeof(d->name_space), "%s", space);
     d->heartbeat_ms = (int64_t)(s * 1000);
     d->lease_ms = LEASE_MS(d->heartbeat_ms);
-    d->log = (struct log){o->log, o->log_arg};
+    d->log_limit.clock = clock_mono_ms;
+    d->log = (struct log){o->log, o->log_arg, &d->log_limit};
     duties_name(d);
     return conf_resolve(&d->conf, o->url, err);
 }

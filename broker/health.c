@@ -11,14 +11,6 @@
 
 #define STUCK_MS 60000 /* due so long, and nothing was started meanwhile */
 
-int health_live(stint *s, struct call *c, struct stint_err *err)
-{
-    static const char text[] = "ok\n";
-    (void)s, (void)err;
-    call_bytes(c, 200, "text/plain; charset=utf-8", text, sizeof(text) - 1);
-    return 0;
-}
-
 /* Live workers that take tasks of the group, and whether one has a free slot. */
 static int can_be_done(const struct snapshot *s, const char *group)
 {

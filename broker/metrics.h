@@ -7,8 +7,6 @@
 #include "call.h"
 
 int metrics_get(stint *s, struct call *c, struct stint_err *err);
-/* 200 as long as the program answers; looks at nothing. */
-int health_live(stint *s, struct call *c, struct stint_err *err);
 /* 200: Redis takes calls, and work that is due is being handed out; 503 with
  * the reasons. */
 int health_ready(stint *s, struct call *c, struct stint_err *err);

@@ -11,6 +11,7 @@
 
 #include "bounds.h"
 #include "err.h"
+#include "lua_scripts.h"
 #include "part.h"
 
 #define RETAINED_MAX 1000000 /* ended tasks kept per group */
@@ -149,8 +150,10 @@ void reaper_saw_clock(struct reaper *r, const char *group, int64_t redis_us,
     if (c->mono_ms != 0) {
         int64_t jump = (redis_us - c->redis_us) / 1000 - (now_ms - c->mono_ms);
         if (jump > r->lease_ms / 2 || jump < -r->lease_ms / 2) {
-            log_warn(r->log, "Redis's clock jumped by %" PRId64 " ms: nobody "
-                     "is held for lost for %" PRId64 " ms", jump, r->lease_ms);
+            log_warn(r->log, log_event("clock"), log_s("jump_s", jump),
+                     log_s("hold_s", r->lease_ms),
+                     log_text("text", "Redis's clock jumped: nobody is held "
+                              "for lost for a while"));
             r->hold_until_mono_ms = now_ms + r->lease_ms;
         }
         /* A reply that was long on its way looks like a jump back, too, but
@@ -198,6 +201,14 @@ static void reaper_send(struct reaper *r, enum script_id id, const char *group,
     script_call(r->caller, id, group, args, fn, arg);
 }
 
+static void call_failed(const struct reaper_group *g, enum script_id id,
+                        const struct stint_err *err)
+{
+    log_debug(g->reaper->log, log_event("call"),
+              log_text("verb", lua_scripts[id].name),
+              log_text("group", g->name), log_text("error", err->text));
+}
+
 /* A reply has come: the next deadline may be another one now. */
 static void reaper_heard(const struct reaper *r)
 {
@@ -219,7 +230,7 @@ static void reaper_on_duty(const struct redisReply *reply,
             g->missed = 1;
         g->due = 0;
         g->look_mono_ms = now_ms + 200;
-        log_debug(r->log, "reaper: %s: %s", g->name, err->text);
+        call_failed(g, g->doing, err);
         return;
     }
     if (g->doing == SCRIPT_SAMPLE)
@@ -230,15 +241,11 @@ static void reaper_on_duty(const struct redisReply *reply,
         r->n_reaped += moved;
     if (g->doing == SCRIPT_FIRE && moved == 0)
         g->fire_mono_ms = now_ms + FIRE_AGAIN_MS;
-    if (moved > 0 && g->doing == SCRIPT_RECOVER)
-        log_info(r->log, "reaper: %s: gave back %" PRId64
-                 " tasks of lost workers", g->name, moved);
-    else if (moved > 0)
-        log_debug(r->log, "reaper: %s: %s %" PRId64, g->name,
-                  g->doing == SCRIPT_EXPIRE   ? "expired"
-                  : g->doing == SCRIPT_FIRE   ? "fired"
-                  : g->doing == SCRIPT_SETTLE ? "settled"
-                                              : "pruned", moved);
+    if (moved > 0)
+        log_at(r->log, g->doing == SCRIPT_RECOVER ? STINT_LOG_INFO
+                                                  : STINT_LOG_DEBUG,
+               log_event(lua_scripts[g->doing].name),
+               log_text("group", g->name), log_n("tasks", moved));
     if (reply_i64(reply, 2) == 1 && moved > 0) /* more of it */
         g->due |= g->doing == SCRIPT_EXPIRE    ? DUTY_EXPIRE
                   : g->doing == SCRIPT_RECOVER ? DUTY_RECOVER
@@ -281,7 +288,7 @@ static void reaper_on_delivered(const struct redisReply *reply,
     struct message *m = arg;
     struct reaper *r = m->from->reaper;
     if (reply == NULL) {
-        log_debug(r->log, "reaper: %s: %s", m->group, err->text);
+        call_failed(m->from, SCRIPT_DELIVER, err);
         m->from->look_mono_ms = r->clock() + 200;
         message_end(m);
         return;
@@ -312,8 +319,9 @@ static void message_send(struct reaper_group *g, const char *text, size_t len)
     }
     g->busy++;
     if (n < 5 || size[1] > STINT_NAME_LEN) {
-        log_error(g->reaper->log, "reaper: %s: no message: %s", g->name,
-                  m->text);
+        log_error(g->reaper->log, log_event("deliver"),
+                  log_text("group", g->name), log_text("message", m->text),
+                  log_text("error", "it is no message"));
         message_end(m);
         return;
     }
@@ -335,7 +343,7 @@ static void reaper_on_messages(const struct redisReply *reply,
     struct reaper_group *g = arg;
     g->look_mono_ms = g->reaper->clock() + g->reaper->period_ms;
     if (reply == NULL)
-        log_debug(g->reaper->log, "reaper: %s: %s", g->name, err->text);
+        call_failed(g, SCRIPT_MESSAGES, err);
     for (size_t i = 1; i < reply_n(reply); i++) {
         size_t len;
         const char *text = reply_str(reply, i, &len);
@@ -450,14 +458,16 @@ static void reaper_on_rewound(const struct redisReply *reply,
     reaper_heard(g->reaper);
     g->look_mono_ms = now_ms;
     if (reply == NULL) {
-        log_debug(g->reaper->log, "reaper: %s: %s", g->name, err->text);
+        call_failed(g, SCRIPT_REWIND, err);
         g->rewind_mono_ms = now_ms + REWIND_AGAIN_MS;
         return;
     }
     int64_t moved = reply_i64(reply, 1);
     if (moved > 0)
-        log_info(g->reaper->log, "reaper: %s: %" PRId64 " leases and tasks "
-                 "follow Redis's clock back", g->name, moved);
+        log_info(g->reaper->log, log_event("rewind"),
+                 log_text("group", g->name), log_n("moved", moved),
+                 log_text("text", "leases and tasks follow Redis's clock "
+                          "back"));
     g->rewind_at = reply_i64(reply, 2);
     g->rewind_stay = reply_i64(reply, 3);
     if (g->rewind_at == 0)
@@ -543,7 +553,7 @@ static void reaper_on_wake(const struct redisReply *reply,
     g->busy = 0;
     reaper_heard(r);
     if (reply == NULL) {
-        log_debug(r->log, "reaper: %s: %s", g->name, err->text);
+        call_failed(g, SCRIPT_WAKE, err);
         g->missed = 1;
         g->look_mono_ms = now_ms + r->period_ms;
         return;

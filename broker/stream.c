@@ -217,7 +217,8 @@ static int topic_note(const struct stint_event *e, void *arg)
 
 static int topic_work(stint *s, void *arg, struct stint_err *err)
 {
-    struct topic *t = arg;
+    const struct streams *all = arg;
+    struct topic *t = all->asking;
     char cursor[STINT_CURSOR_LEN + 1] = "";
     struct stint_events_options o = STINT_EVENTS_OPTIONS_INIT;
     o.group = t->group[0] != '\0' ? t->group : NULL;

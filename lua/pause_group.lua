@@ -8,7 +8,7 @@ local now, now_us = enter(ARGV)
 local since = paused_since(base)
 if not since then
     since = num(now)
-    local w = writer(base)
+    local w = writer(base, 'pause_group')
     put(w, 'HSET', base .. ':settings', 'paused', since)
     flush(w, now)
 end

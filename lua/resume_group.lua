@@ -5,7 +5,7 @@ local base = KEYS[1]
 local now, now_us = enter(ARGV)
 local since = paused_since(base)
 if since then
-    local w = writer(base)
+    local w = writer(base, 'resume_group')
     put(w, 'HDEL', base .. ':settings', 'paused')
     for key, at in pairs(markers(base)) do
         w.wakes[key] = at

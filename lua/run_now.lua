@@ -18,7 +18,7 @@ elseif r.disabled then
 elseif r.wait then
     return redis.error_reply('STATE it waits for tasks it depends on')
 end
-local w = writer(base)
+local w = writer(base, 'run_now')
 if r.next > now then
     local begin = tonumber(r.begin or r.next)
     if begin > now then

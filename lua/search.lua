@@ -64,14 +64,15 @@ local sources = {}
 
 local function add(kind, sub, key)
     if kind > kind0 or kind == kind0 and sub == sub0 then
-        sources[#sources + 1] = {kind, sub, key}
+        sources[#sources + 1] = {kind = kind, name = sub, key = key}
     end
 end
 
 local function add_workers(kind, name, workers)
     for _, worker in ipairs(kind >= kind0 and workers or {}) do
         if kind > kind0 or not (worker < sub0) then
-            sources[#sources + 1] = {kind, worker, base .. name .. worker}
+            sources[#sources + 1] = {kind = kind, name = worker,
+                                     key = base .. name .. worker}
         end
     end
 end
@@ -85,8 +86,8 @@ local function add_levels()
         local score = tonumber(levels[i + 1])
         if not at or score < at
             or score == at and not is_before(sub0, levels[i]) then
-            sources[#sources + 1] = {LEVELS, levels[i],
-                                     base .. ':queued:' .. levels[i]}
+            sources[#sources + 1] = {kind = LEVELS, name = levels[i],
+                                     key = base .. ':queued:' .. levels[i]}
         end
     end
 end
@@ -191,7 +192,7 @@ local function look_at(s, id, record, task, due, at)
     if fits_texts(id, task, run) then
         local n = #reply
         reply[n + 1], reply[n + 2], reply[n + 3] = id, record or '', task
-        reply[n + 4] = s[1] > ASSIGNED and due or '0'
+        reply[n + 4] = s.kind > ASSIGNED and due or '0'
         reply[n + 5] = run
         reply[n + 6] = s.head .. at .. ',' .. id
     end
@@ -259,29 +260,29 @@ end
 
 -- Where the walk through a sorted set goes on.
 local function offset_of(s, at, id)
-    if s[1] == FINISHED then
-        return at ~= '' and redis.call('ZCARD', s[3]) - rank_of(s[3], at, id)
+    if s.kind == FINISHED then
+        return at ~= '' and redis.call('ZCARD', s.key) - rank_of(s.key, at, id)
             or 0
     elseif at ~= '' then
-        local rank, is_there = rank_of(s[3], at, id)
+        local rank, is_there = rank_of(s.key, at, id)
         return rank + (is_there and 1 or 0)
     end
-    return from and s[1] >= LEVELS
-        and redis.call('ZCOUNT', s[3], '-inf', '(' .. num(from)) or 0
+    return from and s.kind >= LEVELS
+        and redis.call('ZCOUNT', s.key, '-inf', '(' .. num(from)) or 0
 end
 
 -- Returns the cursor to go on from, or nil: that was all of it.
 local function walk_sorted(s, at, id)
     local offset = offset_of(s, at, id)
-    local found = redis.call(s[1] == FINISHED and 'ZREVRANGE' or 'ZRANGE',
-                             s[3], num(offset), num(offset + left - 1),
+    local found = redis.call(s.kind == FINISHED and 'ZREVRANGE' or 'ZRANGE',
+                             s.key, num(offset), num(offset + left - 1),
                              'WITHSCORES')
     local ids, dues, is_all = {}, {}, #found < 2 * left
     for i = 1, #found, 2 do
         local score = tonumber(found[i + 1])
         -- By when it is due; what has ended is kept until after it has ended.
-        if till and s[1] >= LEVELS and s[1] < FINISHED and score > till
-            or from and s[1] == FINISHED and score < from then
+        if till and s.kind >= LEVELS and s.kind < FINISHED and score > till
+            or from and s.kind == FINISHED and score < from then
             is_all = true
             break
         end
@@ -296,7 +297,7 @@ end
 
 local function walk_set(s, at, id)
     at = at ~= '' and at or '0'
-    local found, next_at = some_of(s[3], at, BATCH)
+    local found, next_at = some_of(s.key, at, BATCH)
     local ids = {}
     table.sort(found)
     for _, one in ipairs(found) do
@@ -315,15 +316,15 @@ end
 
 for i, s in ipairs(sources) do
     if left <= 0 or probes == 0 or bytes + seen_bytes > BYTES_MAX then
-        reply[2] = s[1] .. ',' .. s[2] .. ',,'
+        reply[2] = num(s.kind) .. ',' .. s.name .. ',,'
         break
     end
     local at, id = '', ''
-    if s[1] == kind0 and s[2] == sub0 then
+    if s.kind == kind0 and s.name == sub0 then
         at, id = at0, id0
     end
-    s.head = s[1] .. ',' .. s[2] .. ','
-    local walk = (s[1] == RUNNING or s[1] == ASSIGNED) and walk_set
+    s.head = num(s.kind) .. ',' .. s.name .. ','
+    local walk = (s.kind == RUNNING or s.kind == ASSIGNED) and walk_set
         or walk_sorted
     probes = probes - 1
     local more = walk(s, at, id)

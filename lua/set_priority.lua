@@ -18,7 +18,7 @@ local level = priority
 if r.level and find(r.level, '.', 1, true) then -- it is immediate
     level = priority + 0.5
 end
-local w = writer(base)
+local w = writer(base, 'set_priority')
 if tonumber(r.level or '0') ~= level then
     local before = place(base, r, task)
     r.level = level ~= 0 and (level == priority and num(level)
@@ -28,6 +28,7 @@ if tonumber(r.level or '0') ~= level then
         requeue(w, id, r, r.next, task)
     else
         save(w, id, r)
+        tell(w, id, r, function_of(task))
     end
 end
 flush(w, now)

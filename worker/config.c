@@ -131,6 +131,7 @@ const void *config_how(const struct task_type *t)
     case EXECUTOR_PROGRAM:
         return &t->program;
     case EXECUTOR_CHILDREN:
+    case EXECUTOR_FORKS:
         return t->pool;
     default:
         return &t->function;

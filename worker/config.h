@@ -16,7 +16,8 @@ struct task_type {
     char name[STINT_NAME_LEN + 1];
     enum executor_kind runs_on;
     struct program program;   /* EXECUTOR_PROGRAM; argv owned */
-    struct child_pool *pool;  /* EXECUTOR_CHILDREN; in config.pools */
+    struct child_pool *pool;  /* EXECUTOR_CHILDREN, EXECUTOR_FORKS; in
+                                 config.pools */
     struct function function; /* of C functions, wherever they run */
     int64_t timeout_ms;       /* 0: the task's own */
 };
@@ -31,6 +32,11 @@ struct config {
     int n_pools;
     void *modules[FUNCTIONS_MAX]; /* dlopen handles, closed with the config */
     int n_modules;
+    /* What runs by it. There is one configuration after another in a worker's
+     * life, see reload.c: each lives until its last run has been reported. */
+    struct executor *executors[EXECUTOR_N]; /* borrowed; NULL: not needed */
+    int n_uses;                   /* tasks in hand, assigns under way */
+    struct config *older;         /* that are not quite done with */
 };
 
 void config_init(struct config *c);

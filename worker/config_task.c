@@ -259,7 +259,7 @@ static int entry_take(struct entry *e, const json_t *spec,
                            "max_rss need \"isolation\": \"process\"");
         return 0;
     }
-    t->runs_on = EXECUTOR_CHILDREN;
+    t->runs_on = e->kind == KIND_CHILD ? EXECUTOR_CHILDREN : EXECUTOR_FORKS;
     t->pool = pool_take(e, spec);
     return t->pool != NULL ? 0 : err_set(err, STINT_NOMEM, "out of memory");
 }

@@ -42,19 +42,79 @@ static void embed_name(stint_worker *sw, const char *name)
     snprintf(w->name, sizeof(w->name), "%.110s.%s", w->shown, tail);
 }
 
-static int embed_groups(stint_worker *sw, const char *const *groups,
-                        struct stint_err *err)
+/* The options go before the file. */
+static int config_of_options(const stint_worker *sw, struct config *c,
+                             struct stint_err *err)
 {
-    struct config *c = &sw->config;
-    if (groups != NULL && groups[0] != NULL) {
-        c->n_groups = 0; /* the options go before the file */
-        for (; *groups != NULL; groups++)
-            if (config_add_group(c, *groups, err) < 0)
+    if (sw->groups != NULL) {
+        c->n_groups = 0;
+        for (char *const *g = sw->groups; *g != NULL; g++)
+            if (config_add_group(c, *g, err) < 0)
                 return -1;
     }
     if (c->n_groups == 0 && config_add_group(c, "main", err) < 0)
         return -1;
-    return worker_add_groups(&sw->w, err);
+    if (sw->concurrency > 0)
+        c->concurrency = sw->concurrency;
+    if (c->concurrency == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        c->concurrency = cores < 1 ? 1 : cores > 64 ? 64 : (int)cores;
+    }
+    return 0;
+}
+
+static int config_of_functions(const struct registered *r, struct config *c,
+                               struct stint_err *err)
+{
+    if (r == NULL)
+        return 0;
+    if (config_of_functions(r->next, c, err) < 0)
+        return -1;
+    return config_add_function(c, r->name, r->fn, r->arg, &r->o, err);
+}
+
+struct config *embed_config_new(const stint_worker *sw, struct stint_err *err)
+{
+    struct config *c = malloc(sizeof(*c));
+    if (c == NULL) {
+        err_set(err, STINT_NOMEM, "out of memory");
+        return NULL;
+    }
+    config_init(c);
+    if ((sw->config_path == NULL ||
+         config_load(c, sw->config_path, err) == 0) &&
+        config_of_options(sw, c, err) == 0 &&
+        config_of_functions(sw->registered, c, err) == 0)
+        return c;
+    config_free(c);
+    return NULL;
+}
+
+void config_free(struct config *c)
+{
+    if (c == NULL)
+        return;
+    config_close(c);
+    free(c);
+}
+
+static int embed_keep(stint_worker *sw, const struct stint_worker_options *o,
+                      struct stint_err *err)
+{
+    size_t n = 0;
+    while (o->groups != NULL && o->groups[n] != NULL)
+        n++;
+    int failed = (o->url != NULL && (sw->url = strdup(o->url)) == NULL) ||
+                 (o->name_space != NULL &&
+                  (sw->name_space = strdup(o->name_space)) == NULL) ||
+                 (o->config_path != NULL &&
+                  (sw->config_path = strdup(o->config_path)) == NULL) ||
+                 (n > 0 &&
+                  (sw->groups = calloc(n + 1, sizeof(*sw->groups))) == NULL);
+    for (size_t i = 0; i < n && !failed; i++)
+        failed = (sw->groups[i] = strdup(o->groups[i])) == NULL;
+    sw->concurrency = o->concurrency;
+    return failed ? err_set(err, STINT_NOMEM, "out of memory") : 0;
 }
 
 static int embed_options(stint_worker *sw,
@@ -62,18 +122,9 @@ static int embed_options(stint_worker *sw,
                          struct stint_err *err)
 {
     struct worker *w = &sw->w;
-    struct config *c = &sw->config;
-    if (o->config_path != NULL && config_load(c, o->config_path, err) < 0)
-        return -1;
     if (o->concurrency < 0 || o->concurrency > CONCURRENCY_MAX)
         return err_set(err, STINT_INVALID,
                        "concurrency must be from 1 to %d", CONCURRENCY_MAX);
-    if (o->concurrency > 0)
-        c->concurrency = o->concurrency;
-    if (c->concurrency == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        c->concurrency = cores < 1 ? 1 : cores > 64 ? 64 : (int)cores;
-    }
     if (o->prefetch < 0 || o->prefetch > 1000)
         return err_set(err, STINT_INVALID, "prefetch must be from 0 to 1000");
     w->prefetch = o->prefetch;
@@ -95,7 +146,10 @@ static int embed_options(stint_worker *sw,
         return err_set(err, STINT_INVALID, "max_empty_runs must be >= 0");
     w->max_empty_runs = o->max_empty_runs;
     embed_name(sw, o->name);
-    return embed_groups(sw, o->groups, err);
+    if (embed_keep(sw, o, err) < 0)
+        return -1;
+    w->config = sw->config = embed_config_new(sw, err);
+    return w->config != NULL ? worker_add_groups(w, err) : -1;
 }
 
 stint_worker *stint_worker_new(const struct stint_worker_options *options,
@@ -110,23 +164,56 @@ stint_worker *stint_worker_new(const struct stint_worker_options *options,
         err_set(err, STINT_NOMEM, "out of memory");
         return NULL;
     }
-    config_init(&sw->config);
+    sw->hello_fd = -1;
     sw->stop_fd[0] = sw->stop_fd[1] = sw->guard_fd = -1;
     sw->guard = -1;
-    sw->log = (struct log){o.log, o.log_arg};
-    sw->w.config = &sw->config;
+    sw->log_limit.clock = clock_mono_ms;
+    sw->log = (struct log){o.log, o.log_arg, &sw->log_limit};
+    sw->w.log_runs = o.log_runs;
+    sw->announces = o.announce;
     sw->w.log = &sw->log;
-    if ((o.url != NULL && (sw->url = strdup(o.url)) == NULL) ||
-        (o.name_space != NULL &&
-         (sw->name_space = strdup(o.name_space)) == NULL)) {
-        err_set(err, STINT_NOMEM, "out of memory");
-    } else if (embed_options(sw, &o, err) == 0) {
+    if (embed_options(sw, &o, err) == 0) {
         if (pipe2(sw->stop_fd, O_CLOEXEC | O_NONBLOCK) == 0)
             return sw;
         err_errno(err, "pipe");
     }
     stint_worker_free(sw);
     return NULL;
+}
+
+static void registered_free(struct registered *r)
+{
+    if (r == NULL)
+        return;
+    free(r->name);
+    free((char *)(uintptr_t)r->o.settings);
+    free(r);
+}
+
+/* For the next configurations. */
+static int registered_keep(stint_worker *sw, const char *name,
+                           stint_handler_fn fn, void *arg,
+                           const struct stint_function_options *o)
+{
+    struct registered *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        return -1;
+    r->fn = fn;
+    r->arg = arg;
+    r->o = (struct stint_function_options)STINT_FUNCTION_OPTIONS_INIT;
+    if (o != NULL)
+        memcpy(&r->o, o, o->size < sizeof(r->o) ? o->size : sizeof(r->o));
+    r->o.size = sizeof(r->o);
+    const char *settings = r->o.settings;
+    r->o.settings = settings != NULL ? strdup(settings) : NULL;
+    r->name = strdup(name);
+    if (r->name == NULL || (settings != NULL && r->o.settings == NULL)) {
+        registered_free(r);
+        return -1;
+    }
+    r->next = sw->registered;
+    sw->registered = r;
+    return 0;
 }
 
 int stint_worker_register(stint_worker *sw, const char *name,
@@ -136,18 +223,38 @@ int stint_worker_register(stint_worker *sw, const char *name,
 {
     if (sw->base != NULL)
         return err_set(err, STINT_STATE, "the worker runs already");
-    return config_add_function(&sw->config, name, fn, arg, o, err);
+    if (config_add_function(sw->config, name, fn, arg, o, err) < 0)
+        return -1;
+    if (registered_keep(sw, name, fn, arg, o) == 0)
+        return 0;
+    sw->config->n_types--; /* as if it had never been asked for */
+    return err_set(err, STINT_NOMEM, "out of memory");
 }
 
-void stint_worker_stop(stint_worker *sw)
+static void embed_tell(stint_worker *sw, const char *word)
 {
     int saved = errno;
     ssize_t n;
     do {
-        n = write(sw->stop_fd[1], "x", 1);
+        n = write(sw->stop_fd[1], word, 1);
     } while (n < 0 && errno == EINTR);
     (void)n; /* a full pipe has said it already */
     errno = saved;
+}
+
+void stint_worker_stop(stint_worker *sw)
+{
+    embed_tell(sw, WORD_STOP);
+}
+
+void stint_worker_reload(stint_worker *sw)
+{
+    embed_tell(sw, WORD_RELOAD);
+}
+
+void worker_hello_to(stint_worker *sw, int fd)
+{
+    sw->hello_fd = fd;
 }
 
 const char *worker_name_of(const stint_worker *sw)
@@ -169,7 +276,16 @@ void stint_worker_free(stint_worker *sw)
         if (sw->stop_fd[i] >= 0)
             close(sw->stop_fd[i]);
     if (!sw->is_stuck) /* its code may be a module's */
-        config_close(&sw->config);
+        reload_free(sw);
+    while (sw->registered != NULL) {
+        struct registered *r = sw->registered;
+        sw->registered = r->next;
+        registered_free(r);
+    }
+    for (char **g = sw->groups; g != NULL && *g != NULL; g++)
+        free(*g);
+    free(sw->groups);
+    free(sw->config_path);
     free(sw->w.groups);
     free(sw->url);
     free(sw->name_space);

@@ -41,11 +41,13 @@ int64_t exchange_mono_ms(const struct worker_group *g, int64_t redis_ms)
 static void exchange_failed(struct worker *w, struct worker_group *g,
                             const struct stint_err *err, const char *what)
 {
-    if (err->code == STINT_NOSCRIPT || err->code == STINT_UNKNOWN ||
-        err->code == STINT_UNREACHABLE)
-        log_debug(w->log, "%s: %s", what, err->text);
-    else
-        log_warn(w->log, "%s: %s", what, err->text);
+    int is_usual = err->code == STINT_NOSCRIPT ||
+                   err->code == STINT_UNKNOWN ||
+                   err->code == STINT_UNREACHABLE;
+    log_at(w->log, is_usual ? STINT_LOG_DEBUG : STINT_LOG_WARN,
+           log_event("call"), log_text("verb", what),
+           log_text("group", g != NULL ? g->name : NULL),
+           log_text("error", err->text));
     if (g != NULL && err->code == STINT_NOSCRIPT) {
         /* It has not happened, and the functions are loaded already: a lease
          * does not wait for the longer pause, should they be flushed often. */
@@ -68,7 +70,9 @@ static void exchange_on_assign(const struct redisReply *reply,
 {
     struct worker_group *g = arg;
     struct worker *w = g->worker;
+    struct config *config = g->asks[0].config;
     g->assigning--;
+    config->n_uses--; /* nothing ends it while we are here */
     memmove(g->asks, g->asks + 1, sizeof(g->asks) - sizeof(g->asks[0]));
     if (reply == NULL) {
         g->hungry = 1;
@@ -92,11 +96,12 @@ static void exchange_on_assign(const struct redisReply *reply,
         const char *id = reply_str(reply, i, &id_len);
         const char *record = reply_str(reply, i + 1, &record_len);
         const char *task = reply_str(reply, i + 2, &task_len);
-        struct held *h = held_new(w, g, id, id_len, record, record_len, task,
-                                  task_len);
+        struct held *h = held_new(w, g, config, id, id_len, record,
+                                  record_len, task, task_len);
         if (h == NULL) {
-            log_error(w->log, "assign: task %.*s cannot be read", (int)id_len,
-                      id);
+            log_error(w->log, log_event("assign"), log_text("id", id),
+                      log_text("group", g->name),
+                      log_text("error", "the task cannot be read"));
             g->reconcile = 1; /* give it back */
         } else if (h->state == HELD_STARTING) {
             worker_begin(w, h);
@@ -131,6 +136,8 @@ void exchange_assign(struct worker *w, struct worker_group *g, int n_run,
         args_add_str(&a, w->config->types[i].name);
     check(g->assigning < ASSIGNING_MAX);
     g->asks[g->assigning].n = n_run + n_prefetch;
+    g->asks[g->assigning].config = w->config;
+    w->config->n_uses++;
     g->asks[g->assigning++].lost = lost;
     g->marker = 0;
     g->cast = 0;
@@ -315,6 +322,15 @@ static void exchange_compare(const struct worker *w, struct worker_group *g,
         g->reconcile = 1;
 }
 
+/* It has left the group, if that was not named again meanwhile. */
+static void group_has_parted(struct worker_group *g)
+{
+    g->parting = g->has_lease = g->was_leased = 0;
+    if (g->stay == GROUP_LEAVING)
+        g->stay = GROUP_GONE;
+    g->worker->want_tick(g->worker->want_arg);
+}
+
 static void exchange_on_heartbeat(const struct redisReply *reply,
                                   const struct stint_err *err, void *arg)
 {
@@ -323,6 +339,11 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
     int reconciled = g->reconciling;
     size_t len;
     g->beating = g->reconciling = 0;
+    if (g->parting && reply != NULL) {
+        group_has_parted(g);
+        return;
+    }
+    g->parting = 0;
     if (reply == NULL) {
         int wanted = g->reconcile | reconciled;
         exchange_failed(w, g, err, "heartbeat");
@@ -350,7 +371,9 @@ static void exchange_on_heartbeat(const struct redisReply *reply,
         struct held *h = held_find(w, reply_str(reply, i, &len),
                                    reply_str(reply, i + 1, &len));
         if (h != NULL && h->group == g && !h->lost) {
-            log_warn(w->log, "task %s is not ours any more", h->run.id);
+            log_warn(w->log, log_event("stale"), log_text("id", h->run.id),
+                     log_text("function", h->run.function),
+                     log_text("text", "not ours any more"));
             worker_drop(w, h);
         }
     }
@@ -418,8 +441,9 @@ static void exchange_lead_alone(struct worker *w)
 {
     w->leading = w->apart;
     for (int i = 0; w->apart && i < w->n_groups; i++)
-        reaper_add_group(&w->reaper, w->groups[i].name,
-                         strlen(w->groups[i].name));
+        if (w->groups[i].stay != GROUP_GONE)
+            reaper_add_group(&w->reaper, w->groups[i].name,
+                             strlen(w->groups[i].name));
 }
 
 static void exchange_on_fleet(const struct redisReply *reply,
@@ -435,7 +459,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
     w->fleet_heard = 1;
     int leading = reply_i64(reply, 1) == 1;
     if (leading && !w->leading)
-        log_debug(w->log, "this worker does the reaping now");
+        log_debug(w->log, log_event("lead"));
     w->leading = leading;
     exchange_obey(w, reply_at(reply, 2));
     for (size_t i = 3; i < reply_n(reply); i++) {
@@ -449,6 +473,7 @@ static void exchange_on_fleet(const struct redisReply *reply,
 void exchange_fleet(struct worker *w, int leave)
 {
     char lease[64], *text = record_write(w);
+    log_settle(w->log, leave);
     struct args a;
     args_init(&a);
     args_add_str(&a, w->name);
@@ -457,7 +482,8 @@ void exchange_fleet(struct worker *w, int leave)
              leave ? 0 : w->lease_ms, w->acted);
     args_add_str(&a, lease);
     for (int i = 0; i < w->n_groups; i++)
-        if (w->groups[i].head == &w->groups[i]) /* not each of its parts */
+        if (w->groups[i].stay == GROUP_SERVED &&
+            w->groups[i].head == &w->groups[i]) /* not each of its parts */
             args_add_str(&a, w->groups[i].name);
     w->fleet_beating = 1;
     script_call(w->caller, SCRIPT_FLEET_HEARTBEAT, NULL, &a, exchange_on_fleet,

@@ -59,12 +59,28 @@ static int64_t seconds_of(const json_t *task, const char *key)
     return s > 0 && s <= 315360000 ? (int64_t)(s * 1000) : 0;
 }
 
-/* A task's own timeout and sync_output; parsing only those that have one. */
-static void held_read_times(struct held *h)
+/* Of a form that can do no harm in an environment or a log. */
+static void held_take_trace(struct held *h, const char *text)
+{
+    if (text == NULL || strlen(text) != TRACEPARENT_LEN ||
+        strspn(text, "0123456789abcdef-") != TRACEPARENT_LEN)
+        return;
+    memcpy(h->traceparent, text, TRACEPARENT_LEN + 1);
+    h->run.traceparent = h->traceparent;
+}
+
+static int held_has(const struct held *h, const char *key)
+{
+    return memmem(h->run.json, h->run.json_len, key, strlen(key)) != NULL;
+}
+
+/* A task's own timeout, sync_output and traceparent; parsing only those that
+ * have one. */
+static void held_read_options(struct held *h)
 {
     h->run.timeout_ms = h->type->timeout_ms > 0 ? h->type->timeout_ms : 60000;
-    if (memmem(h->run.json, h->run.json_len, "\"timeout\":", 10) == NULL &&
-        memmem(h->run.json, h->run.json_len, "\"sync_output\":", 14) == NULL)
+    if (!held_has(h, "\"timeout\":") && !held_has(h, "\"sync_output\":") &&
+        !held_has(h, "\"traceparent\":"))
         return;
     json_t *task = json_loadb(h->run.json, h->run.json_len, 0, NULL);
     int64_t timeout_ms = seconds_of(task, "timeout");
@@ -73,6 +89,8 @@ static void held_read_times(struct held *h)
     h->sync_ms = seconds_of(task, "sync_output");
     if (h->sync_ms > 0 && h->sync_ms < SYNC_MS_MIN)
         h->sync_ms = SYNC_MS_MIN;
+    held_take_trace(h, json_string_value(json_object_get(task,
+                                                         "traceparent")));
     json_decref(task);
 }
 
@@ -124,6 +142,7 @@ void held_close(struct worker *w)
 }
 
 struct held *held_new(struct worker *w, struct worker_group *g,
+                      struct config *config,
                       const char *id, size_t id_len, const char *record,
                       size_t record_len, const char *task, size_t task_len)
 {
@@ -138,7 +157,8 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     size_t name_len = 0;
     h->run.json = task_text_split(h->queued, task_len, &name_len);
     h->run.json_len = task_len - name_len - 1;
-    h->type = config_find(w->config, h->queued, name_len);
+    h->config = config;
+    h->type = config_find(config, h->queued, name_len);
     if (task_state_decode(&h->record, record, record_len) < 0 ||
         h->run.json == NULL || h->type == NULL) {
         held_put_away(w, h);
@@ -148,10 +168,11 @@ struct held *held_new(struct worker *w, struct worker_group *g,
     h->run.fence = h->record.fence;
     h->run.attempt = (int)(h->record.times_failed + 1);
     h->run.how = config_how(h->type);
-    held_read_times(h);
+    held_read_options(h);
     held_link(w, h,
               h->record.status[0] == 'R' ? HELD_STARTING : HELD_ASSIGNED);
     w->n_held++;
+    config->n_uses++;
     w->suspects += h->record.lost > 0;
     return h;
 }
@@ -161,6 +182,7 @@ void held_free(struct worker *w, struct held *h)
     held_unlink(w, h);
     w->n_held -= h->state != HELD_OVERSTAYED;
     w->n_undated -= h->undated;
+    h->config->n_uses--;
     if (h->record.lost > 0 && --w->suspects == 0) {
         h->group->hungry = 1; /* for the next of them */
         w->want_tick(w->want_arg);
@@ -179,11 +201,14 @@ struct held *held_overstay(struct worker *w, struct held *h)
     size_t cap = twin->text_cap, json_at = (size_t)(h->queued - h->text);
     memcpy(text, h->text, h->text_cap);
     *twin = *h;
+    twin->config->n_uses++;
     twin->text = text;
     twin->text_cap = cap;
     twin->queued = text + json_at;
     twin->run.id = text;
     twin->run.json = text + (h->run.json - h->text);
+    twin->run.traceparent = h->run.traceparent != NULL ? twin->traceparent
+                                                       : NULL;
     twin->run.task = NULL; /* these stay with the function */
     twin->run.parents = NULL;
     twin->json = NULL;
@@ -257,10 +282,11 @@ void held_date(struct worker *w, struct held *h, int anyway)
     w->n_undated--;
     held_set_status(w, h, &err);
     if (!h->undated) {
-        log_info(w->log, "task %s: when it runs next is known now", h->run.id);
+        log_info(w->log, log_event("next_run_time"), log_text("id", h->run.id));
     } else if (anyway) {
-        log_error(w->log, "task %s: reported without its next time: %s",
-                  h->run.id, err.text);
+        log_error(w->log, log_event("next_run_time"),
+                  log_text("id", h->run.id), log_text("error", err.text),
+                  log_text("text", "it is reported without"));
         h->undated = 0;
         w->n_undated--;
     }
@@ -282,8 +308,9 @@ static void held_judge(struct worker *w, struct held *h,
         snprintf(h->advice, sizeof(h->advice), " !%" PRId64, r->retry_ms);
     held_set_status(w, h, &err);
     if (h->undated)
-        log_error(w->log, "task %s: when it runs next cannot be told, so its "
-                  "report waits: %s", h->run.id, err.text);
+        log_error(w->log, log_event("next_run_time"),
+                  log_text("id", h->run.id), log_text("error", err.text),
+                  log_text("text", "its report waits"));
 }
 
 static void held_add_evidence(json_t *o, const struct run_result *r)

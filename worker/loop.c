@@ -20,10 +20,14 @@
 static void loop_tick(stint_worker *sw)
 {
     int64_t next = worker_tick(&sw->w, clock_mono_ms());
+    int64_t told = announce_tick(sw, clock_mono_ms());
+    if (told < next)
+        next = told;
     if (sw->w.phase == WORKER_GONE) {
         event_active(sw->end, EV_TIMEOUT, 0);
         return;
     }
+    reload_settle(sw);
     /* To the microsecond: the tick of the clock that next names, not the one
      * after it. */
     const int64_t max_us = 60 * INT64_C(1000000);
@@ -54,8 +58,13 @@ static void loop_on_stop(evutil_socket_t fd, short what, void *arg)
     char bytes[16];
     (void)what;
     ssize_t n = read(fd, bytes, sizeof(bytes));
-    if (n > 0)
-        sw->w.stops += (int)n;
+    int reload = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        sw->w.stops += bytes[i] == WORD_STOP[0];
+        reload |= bytes[i] == WORD_RELOAD[0];
+    }
+    if (reload)
+        reload_now(sw);
     loop_tick(sw);
 }
 
@@ -81,7 +90,8 @@ static void loop_load_later(stint_worker *sw, const struct stint_err *err)
 {
     const struct timeval tv = {LOAD_AGAIN_MS / 1000, 0};
     if (err->code != sw->told)
-        log_warn(&sw->log, "Redis: %s", err->text);
+        log_warn(&sw->log, log_event("library"),
+                 log_text("error", err->text));
     sw->told = err->code;
     evtimer_add(sw->again, &tv);
 }
@@ -98,15 +108,18 @@ static void loop_on_info(const struct redisReply *reply,
         return;
     if (info_text(reply->str, "maxmemory_policy", policy, sizeof(policy)) &&
         strcmp(policy, "noeviction") != 0) {
-        log_warn(&sw->log, "Redis will throw tasks away when its memory is "
-                 "full: maxmemory-policy is %s, and must be noeviction",
-                 policy);
+        log_warn(&sw->log, log_event("settings"),
+                 log_text("maxmemory-policy", policy),
+                 log_text("text", "Redis will throw tasks away when its "
+                          "memory is full: it must be noeviction"));
         sw->has_warned = 1;
     }
     if (info_find(reply->str, "aof_enabled") != NULL &&
         info_count(reply->str, "aof_enabled") == 0) {
-        log_warn(&sw->log, "Redis keeps no append-only file (appendonly no): "
-                 "what it is told is lost when it stops");
+        log_warn(&sw->log, log_event("settings"),
+                 log_text("appendonly", "no"),
+                 log_text("text", "Redis keeps no append-only file: what it "
+                          "is told is lost when it stops"));
         sw->has_warned = 1;
     }
 }
@@ -134,11 +147,13 @@ static void loop_on_ready(const struct redisReply *reply,
         return; /* lost: a new connection is on its way */
     }
     sw->told = STINT_OK;
-    log_info(&sw->log, "connected to Redis");
+    log_info(&sw->log, log_event("connect"),
+             log_text("redis", sw->conf.shown));
     for (int i = 0; sw->w.apart && i < sw->w.n_groups; i++)
         script_load(&sw->caller, sw->w.groups[i].name, loop_ignore, NULL);
     loop_look_anew(sw);
     worker_on_connected(&sw->w, 1);
+    announce_ready(sw);
     if (!sw->has_warned)
         loop_ask_info(sw);
 }
@@ -155,7 +170,9 @@ static void loop_on_state(int connected, const struct stint_err *why,
 {
     stint_worker *sw = arg;
     if (connected && why != NULL) {
-        log_warn(&sw->log, "Redis: %s (others go on)", why->text);
+        log_warn(&sw->log, log_event("disconnect"),
+                 log_text("error", why->text),
+                 log_text("text", "other parts of the cluster go on"));
         loop_look_anew(sw);
         return;
     }
@@ -164,10 +181,9 @@ static void loop_on_state(int connected, const struct stint_err *why,
         script_load(&sw->caller, NULL, loop_on_ready, sw);
         return;
     }
-    if (sw->w.connected || why->code != STINT_UNREACHABLE)
-        log_warn(&sw->log, "Redis: %s", why->text);
-    else
-        log_debug(&sw->log, "Redis: %s", why->text);
+    int is_news = sw->w.connected || why->code != STINT_UNREACHABLE;
+    log_at(&sw->log, is_news ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+           log_event("disconnect"), log_text("error", why->text));
     worker_on_connected(&sw->w, 0);
 }
 
@@ -216,47 +232,62 @@ static const struct function *loop_find(const char *name, void *arg)
     return t != NULL && t->function.fn != NULL ? &t->function : NULL;
 }
 
-/* What dies with the worker when it leaves processes behind must be there
- * before them, and before there are threads. */
-static int loop_executors(stint_worker *sw, struct stint_err *err)
+struct executor *loop_executor_new(stint_worker *sw, struct config *c,
+                                   enum executor_kind kind,
+                                   struct stint_err *err)
 {
     static struct executor *(*const make[EXECUTOR_N])(
         const struct executor_options *o, struct stint_err *err) = {
         [EXECUTOR_PROGRAM] = program_executor_new,
         [EXECUTOR_CHILDREN] = children_executor_new,
+        [EXECUTOR_FORKS] = children_executor_new,
         [EXECUTOR_THREAD] = thread_executor_new};
-    struct worker *w = &sw->w;
+    struct child_pool *pools[FUNCTIONS_MAX];
     struct executor_options o = {.base = sw->base,
                                  .grace_ms = sw->grace_ms,
-                                 .worker = w->name,
+                                 .worker = sw->w.name,
+                                 .children = sw->children,
                                  .on_done = worker_on_done,
                                  .on_progress = worker_on_progress,
                                  .on_return = worker_on_return,
-                                 .arg = w,
-                                 .n_threads = sw->config.concurrency,
+                                 .arg = &sw->w,
+                                 .n_threads = c->concurrency,
                                  .log = &sw->log,
-                                 .pools = sw->config.pools,
-                                 .n_pools = sw->config.n_pools,
+                                 .pools = pools,
                                  .find = loop_find,
-                                 .find_arg = &sw->config};
-    int n_processes = config_count(&sw->config, EXECUTOR_PROGRAM) +
-                      config_count(&sw->config, EXECUTOR_CHILDREN);
-    if (n_processes > 0) {
-        sw->guard = guard_start(w->name, &sw->guard_fd, err);
+                                 .find_arg = c};
+    for (int i = 0; i < c->n_pools; i++)
+        if ((c->pools[i]->argv == NULL) == (kind == EXECUTOR_FORKS))
+            pools[o.n_pools++] = c->pools[i];
+    return make[kind](&o, err);
+}
+
+/* What dies with the worker when it leaves processes behind must be there
+ * before them, and before there are threads: also for those that a file may
+ * name later. */
+static int loop_executors(stint_worker *sw, struct stint_err *err)
+{
+    struct config *c = sw->config;
+    int n_processes = config_count(c, EXECUTOR_PROGRAM) +
+                      config_count(c, EXECUTOR_CHILDREN) +
+                      config_count(c, EXECUTOR_FORKS);
+    if (n_processes > 0 || sw->config_path != NULL) {
+        sw->guard = guard_start(sw->w.name, &sw->guard_fd, err);
         if (sw->guard < 0)
             return -1;
-        sw->children = children_new(sw->base, w->name, err);
+        sw->children = children_new(sw->base, sw->w.name, err);
         if (sw->children == NULL)
             return -1;
-        o.children = sw->children;
     }
     for (int i = 0; i < EXECUTOR_N; i++) {
-        if (config_count(&sw->config, i) == 0)
+        if (config_count(c, i) == 0)
             continue;
-        w->executors[i] = make[i](&o, err);
-        if (w->executors[i] == NULL)
+        c->executors[i] = loop_executor_new(sw, c, i, err);
+        if (c->executors[i] == NULL)
             return -1;
     }
+    if (c->executors[EXECUTOR_FORKS] != NULL)
+        sw->first = c;
     return 0;
 }
 
@@ -307,13 +338,14 @@ static void loop_close(stint_worker *sw)
     for (struct held *h = w->held[HELD_RUNNING].first; h; h = h->next)
         sw->is_stuck |= h->type->runs_on == EXECUTOR_THREAD;
     for (int i = 0; i < EXECUTOR_N; i++) {
-        struct executor *e = w->executors[i];
+        struct executor *e = w->config->executors[i];
         if (e != NULL && sw->is_stuck && i == EXECUTOR_THREAD)
             thread_executor_abandon(e);
         else if (e != NULL)
             e->ops->close(e);
-        w->executors[i] = NULL;
+        w->config->executors[i] = NULL;
     }
+    reload_close(sw);
     children_free(sw->children);
     sw->children = NULL;
     for (int s = 0; s < HELD_N && !sw->is_stuck; s++)
@@ -369,7 +401,7 @@ static void loop_on_end(evutil_socket_t fd, short what, void *arg)
 static int loop_set_up(stint_worker *sw, struct stint_err *err)
 {
     struct worker *w = &sw->w;
-    if (sw->config.n_types == 0)
+    if (sw->config->n_types == 0)
         return err_set(err, STINT_INVALID, "the worker knows no function: "
                        "give it a configuration with \"tasks\"");
     if (conf_resolve(&sw->conf, sw->url, err) < 0 ||
@@ -385,6 +417,7 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
         return err_set(err, STINT_NOMEM, "out of memory");
     if (event_add(sw->stop, NULL) < 0) /* it would not hear SIGTERM */
         return err_errno(err, "cannot wait for the word to stop");
+    announce_begin(sw);
     w->started_wall_ms = clock_wall_ms();
     w->clock = clock_mono_ms;
     w->clock_us = clock_mono_us;
@@ -412,8 +445,12 @@ static int loop_set_up(stint_worker *sw, struct stint_err *err)
     w->reaper.want_tick = w->want_tick;
     w->reaper.want_arg = w->want_arg;
     w->reaper.apart = w->apart;
-    log_info(&sw->log, "worker %s: %d at once, Redis at %s", w->name,
-             sw->config.concurrency, sw->conf.shown);
+    log_info(&sw->log, log_event("worker"), log_text("status", "ACTIVE"),
+             log_text("worker", w->name),
+             log_n("concurrency", sw->config->concurrency),
+             log_n("functions", sw->config->n_types),
+             log_text("redis", sw->conf.shown),
+             log_text("version", stint_version()));
     return 0;
 }
 

@@ -66,7 +66,8 @@ static void exchange_on_parents(const struct redisReply *reply,
     else
         h->ask = 1; /* all of it again */
     if (reply == NULL) {
-        log_debug(w->log, "task_status: %s", err->text);
+        log_debug(w->log, log_event("call"), log_text("verb", "task_status"),
+                  log_text("group", a->group), log_text("error", err->text));
         w->parents_mono_ms = w->clock() + WORKER_BACK_OFF_MS;
     }
     json_decref(a->names);
@@ -152,15 +153,16 @@ static void exchange_on_progress(const struct redisReply *reply,
     struct worker *w = arg;
     w->progressing--;
     if (reply == NULL) /* the next one says more */
-        log_debug(w->log, "progress: %s", err->text);
+        log_debug(w->log, log_event("call"), log_text("verb", "progress"),
+                  log_text("error", err->text));
     w->want_tick(w->want_arg);
 }
 
 /* What a task has written and how far it is, if that is new. NULL: nothing to
  * say. */
-static char *progress_text(struct worker *w, struct held *h)
+static char *progress_text(struct held *h)
 {
-    struct executor *e = w->executors[h->type->runs_on];
+    struct executor *e = h->config->executors[h->type->runs_on];
     struct buf text;
     struct run_news news = {.output = &text};
     char *json = NULL;
@@ -200,7 +202,7 @@ void exchange_progress(struct worker *w, struct worker_group *g,
         if (h->group != g || h->sync_ms == 0 || h->sync_mono_ms > now_ms)
             continue;
         h->sync_mono_ms = now_ms + h->sync_ms;
-        texts[n] = progress_text(w, h);
+        texts[n] = progress_text(h);
         if (texts[n] == NULL)
             continue;
         args_add_str(&a, h->run.id);

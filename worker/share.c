@@ -18,7 +18,8 @@ static int group_follows(const struct worker_group *g, int slots)
 
 int worker_group_wants(const struct worker_group *g, int slots)
 {
-    return (g->hungry && worker_group_is_ready(g)) || group_follows(g, slots);
+    return g->stay == GROUP_SERVED &&
+           ((g->hungry && worker_group_is_ready(g)) || group_follows(g, slots));
 }
 
 static int part_wants(const struct worker_group *g, int slots)

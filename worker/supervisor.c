@@ -70,7 +70,7 @@ stint_supervisor *stint_supervisor_new(const struct stint_worker_options *o,
     s->o = (struct stint_worker_options)STINT_WORKER_OPTIONS_INIT;
     memcpy(&s->o, o, o->size < sizeof(s->o) ? o->size : sizeof(s->o));
     s->o.size = sizeof(s->o);
-    s->log = (struct log){s->o.log, s->o.log_arg};
+    s->log = (struct log){s->o.log, s->o.log_arg, NULL};
     return s;
 }
 
@@ -87,6 +87,16 @@ void stint_supervisor_stop(stint_supervisor *s)
         stint_worker_stop(s->worker);
     else if (s->pid > 0)
         kill(s->pid, SIGTERM);
+    errno = saved;
+}
+
+void stint_supervisor_reload(stint_supervisor *s)
+{
+    int saved = errno;
+    if (s->worker != NULL)
+        stint_worker_reload(s->worker);
+    else if (s->pid > 0)
+        kill(s->pid, SIGHUP);
     errno = saved;
 }
 
@@ -113,6 +123,7 @@ static int life_child(stint_supervisor *s, int hello_fd)
     hello_say(hello_fd, "W", worker_name_of(w));
     for (int i = 0; worker_group_of(w, i) != NULL; i++)
         hello_say(hello_fd, "G", worker_group_of(w, i));
+    worker_hello_to(w, hello_fd);
     s->worker = w;
     for (int i = 0; i < s->stops; i++)
         stint_worker_stop(w); /* asked for while we were being made */
@@ -326,11 +337,12 @@ static void part_recover(stint_supervisor *s, struct script_caller *caller,
             r.more = 1; /* functions were missing, or the like */
     }
     if (r.moved > 0)
-        log_info(&s->log, "supervisor: %s: gave back %" PRId64 " tasks of %s",
-                 group, r.moved, worker);
+        log_info(&s->log, log_event("recover"), log_text("group", group),
+                 log_n("tasks", r.moved), log_text("worker", worker));
     if (r.failed)
-        log_warn(&s->log, "supervisor: %s: the tasks of %s wait for its lease "
-                 "to end", group, worker);
+        log_warn(&s->log, log_event("recover"), log_text("group", group),
+                 log_text("worker", worker),
+                 log_text("error", "its tasks wait for its lease to end"));
 }
 
 static void on_parts(const struct redisReply *reply,
@@ -387,8 +399,9 @@ static void life_recover(stint_supervisor *s, const struct life *l,
                               : NULL;
     char *evidence = life_evidence(l, how);
     if (store == NULL || evidence == NULL) {
-        log_warn(&s->log, "supervisor: %s: its tasks wait for its lease to "
-                 "end: %s", worker, err.text);
+        log_warn(&s->log, log_event("recover"), log_text("worker", worker),
+                 log_text("error", err.text),
+                 log_text("text", "its tasks wait for its lease to end"));
     } else {
         struct script_caller caller;
         script_caller_init(&caller, store, s->o.name_space);
@@ -438,8 +451,8 @@ int stint_supervisor_run(stint_supervisor *s, struct stint_err *err)
         if (told < 0 && (lives == 0 || why.code == STINT_INVALID))
             return err_set(err, why.code, "%s", why.text);
         life_describe(&l, how);
-        log_error(&s->log, "supervisor: the worker has died: %s",
-                  told < 0 ? why.text : how);
+        log_error(&s->log, log_event("worker"), log_text("status", "DEAD"),
+                  log_text("error", told < 0 ? why.text : how));
         if (told == 0)
             life_recover(s, &l, how);
         if (s->stops > 0)

@@ -71,8 +71,9 @@ static void bed_want_tick(void *arg)
 static void bed_hear_stop(struct bed *b)
 {
     char bytes[16];
-    if (read(b->sw->stop_fd[0], bytes, sizeof(bytes)) > 0)
-        b->stopped = 1;
+    ssize_t n = read(b->sw->stop_fd[0], bytes, sizeof(bytes));
+    for (ssize_t i = 0; i < n; i++)
+        b->stopped |= bytes[i] == WORD_STOP[0];
 }
 
 /* One tick, and the replies that are there. 1: something has happened. */
@@ -202,12 +203,12 @@ static int bed_check(const stint_worker *sw, struct stint_err *err)
     if (sw->base != NULL || sw->has_run)
         return err_set(err, STINT_STATE, "the worker has run on Redis: make a "
                        "new one");
-    if (sw->config.n_types == 0)
+    if (sw->config->n_types == 0)
         return err_set(err, STINT_INVALID, "the worker knows no function");
-    for (int i = 0; i < sw->config.n_types; i++)
-        if (sw->config.types[i].function.fn == NULL)
+    for (int i = 0; i < sw->config->n_types; i++)
+        if (sw->config->types[i].function.fn == NULL)
             return err_set(err, STINT_INVALID, "%.100s is a program: in memory "
-                           "only C functions run", sw->config.types[i].name);
+                           "only C functions run", sw->config->types[i].name);
     return 0;
 }
 
@@ -251,7 +252,7 @@ static void bed_fill(struct bed *b)
     w->heartbeat_ms = HEARTBEAT_MS;
     w->lease_ms = LEASE_MS(w->heartbeat_ms);
     w->prefetch = w->drain = w->max_empty_runs = 0;
-    sw->config.concurrency = 1;
+    sw->config->concurrency = 1;
     reaper_init(&w->reaper, &sw->caller, &sw->log, w->name,
                 2 * w->heartbeat_ms, w->lease_ms, bed_clock_ms);
     w->reaper.want_tick = w->want_tick;
@@ -262,14 +263,14 @@ static int bed_executors(struct bed *b, struct stint_err *err)
 {
     struct worker *w = &b->sw->w;
     const struct inline_options o = {
-        .config = &b->sw->config, .on_done = worker_on_done,
+        .config = b->sw->config, .on_done = worker_on_done,
         .on_progress = worker_on_progress, .arg = w, .clock = bed_clock_ms,
         .pump = bed_pump, .pump_arg = b};
     b->executor = inline_executor_new(&o);
     if (b->executor == NULL)
         return err_set(err, STINT_NOMEM, "out of memory");
-    w->executors[EXECUTOR_THREAD] = b->executor;
-    w->executors[EXECUTOR_CHILDREN] = b->executor;
+    w->config->executors[EXECUTOR_THREAD] = b->executor;
+    w->config->executors[EXECUTOR_FORKS] = b->executor;
     return 0;
 }
 

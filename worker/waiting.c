@@ -108,6 +108,7 @@ static void wait_hear_marker(struct worker_wait *wait, const char *key,
             continue;
         int64_t at = exchange_mono_ms(g, (int64_t)score);
         g->marker = 1;
+        g->passed_on = 0; /* should we be leaving it */
         if (at <= w->clock() || g->redis_off_us == 0)
             g->hungry = 1;
         else if (at < g->due_mono_ms)
@@ -145,10 +146,9 @@ static void wait_failed(struct worker_wait *wait,
     int is_refused = why.code == STINT_AUTH;
     wait->again_mono_ms =
         w->clock() + (is_refused ? WORKER_REFUSED_MS : WORKER_BACK_OFF_MS);
-    if (is_refused)
-        log_warn(w->log, "%s: %s", what, why.text);
-    else
-        log_debug(w->log, "%s: %s", what, why.text);
+    log_at(w->log, is_refused ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+           log_event("call"), log_text("verb", what),
+           log_text("error", why.text));
 }
 
 static void wait_on_reply(const struct redisReply *reply,
@@ -191,7 +191,9 @@ static void keys_add_work(struct keys *k, const struct worker_wait *wait)
 {
     struct worker *w = wait->worker;
     char key[KEY_CAP];
-    for (int i = wait->first; i < wait_end(wait); i++)
+    for (int i = wait->first; i < wait_end(wait); i++) {
+        if (w->groups[i].stay != GROUP_SERVED)
+            continue;
         for (int f = w->suspects > 0 ? -1 : -2; f < w->config->n_types; f++) {
             script_wake_key(wait->caller, key, sizeof(key), w->groups[i].name,
                             f == -2   ? "!lost"
@@ -199,6 +201,7 @@ static void keys_add_work(struct keys *k, const struct worker_wait *wait)
                                       : w->config->types[f].name);
             keys_add(k, key);
         }
+    }
 }
 
 static void keys_add_signals(struct keys *k, const struct worker_wait *wait)
@@ -206,6 +209,8 @@ static void keys_add_signals(struct keys *k, const struct worker_wait *wait)
     struct worker *w = wait->worker;
     char key[KEY_CAP];
     for (int i = wait->first; i < wait_end(wait); i++) {
+        if (w->groups[i].stay == GROUP_GONE)
+            continue;
         script_signal_key(wait->caller, key, sizeof(key), w->groups[i].name,
                           w->name);
         keys_add(k, key);
@@ -248,12 +253,24 @@ void waits_stop(struct worker *w)
 
 /* ---- Ticks -------------------------------------------------------------- */
 
+/* In a cluster it may be for a group that we have left. */
+static int wait_has_keys(const struct worker_wait *wait)
+{
+    for (int i = wait->first; i < wait_end(wait); i++) {
+        enum group_stay stay = wait->worker->groups[i].stay;
+        if (wait->for_work ? stay == GROUP_SERVED : stay != GROUP_GONE)
+            return 1;
+    }
+    return wait->for_fleet;
+}
+
 static int64_t waits_tick(struct worker *w, int64_t now_ms, int for_work)
 {
     int64_t next = INT64_MAX;
     for (int i = 0; i < w->n_waits; i++) {
         struct worker_wait *wait = &w->waits[i];
-        if (wait->for_work != for_work || wait->waiting || !wait->connected)
+        if (wait->for_work != for_work || wait->waiting || !wait->connected ||
+            !wait_has_keys(wait))
             continue;
         if (now_ms >= wait->again_mono_ms)
             wait_send(wait);

@@ -20,7 +20,6 @@
 #define AHEAD_MS       5   /* take so much work beyond the slots, at the
                               present rate */
 #define AHEAD_MAX      2000
-#define UNBLOCK_MS     20  /* until Redis has seen that we wait no more */
 #define THREADS_WAIT_MS 5000 /* at shutdown, for functions that cannot be
                                 killed */
 
@@ -31,10 +30,9 @@ static int64_t min64(int64_t a, int64_t b)
 
 /* ---- Running ------------------------------------------------------------- */
 
-static struct executor *worker_executor(const struct worker *w,
-                                        const struct held *h)
+static struct executor *worker_executor(const struct held *h)
 {
-    return w->executors[h->type->runs_on];
+    return h->config->executors[h->type->runs_on];
 }
 
 /* Processes get the whole task; a C function asks for what it needs. */
@@ -82,12 +80,39 @@ void worker_run(struct worker *w, struct held *h)
         worker_end(w, h, RUN_STOPPED, "stopped");
         return;
     }
+    if (w->log_runs)
+        log_debug(w->log, log_event("start"), log_text("id", h->run.id),
+                  log_text("function", h->run.function),
+                  log_text("group", h->group->shown),
+                  log_n("attempt", h->run.attempt),
+                  log_n("fence", (int64_t)h->run.fence),
+                  log_text("traceparent", h->run.traceparent));
     if (h->type->runs_on != EXECUTOR_THREAD && worker_describe(h) < 0) {
         worker_end(w, h, RUN_FAILED, "the task is not JSON");
         return;
     }
-    struct executor *e = worker_executor(w, h);
+    struct executor *e = worker_executor(h);
     e->ops->start(e, &h->run);
+}
+
+/* What became of it. The error is the task's own text, which may quote what it
+ * was given: only for who asked for runs. */
+static void worker_log_report(const struct worker *w, const struct held *h,
+                              const struct run_result *r)
+{
+    int is_well = r->outcome == RUN_COMPLETED;
+    if (is_well && !w->log_runs)
+        return;
+    int64_t began_ms = h->run.deadline_wall_ms - h->run.timeout_ms;
+    log_at(w->log, is_well ? STINT_LOG_DEBUG : STINT_LOG_INFO,
+           log_event("report"), log_text("id", h->run.id),
+           log_text("function", h->run.function),
+           log_text("group", h->group->shown), log_text("status", h->word),
+           log_s("run_s", exchange_redis_ms(w) - began_ms),
+           log_n("attempt", h->run.attempt),
+           log_n_if(r->has_exit == 1, "exit_status", r->exit_status),
+           log_n_if(r->has_exit == 2, "signal", r->signal),
+           log_text("error", w->log_runs ? r->error : NULL));
 }
 
 void worker_on_done(struct run *run, const struct run_result *result,
@@ -97,9 +122,11 @@ void worker_on_done(struct run *run, const struct run_result *result,
     struct held *h = (struct held *)run; /* its first member */
     if (result->overstays) {
         h = held_overstay(w, h);
-        log_warn(w->log, "task %s (%s): its function does not return: %d of "
-                 "%d slots are lost", h->run.id, h->run.function,
-                 w->held[HELD_OVERSTAYED].n, w->config->concurrency);
+        log_warn(w->log, log_event("overstay"), log_text("id", h->run.id),
+                 log_text("function", h->run.function),
+                 log_n("lost", w->held[HELD_OVERSTAYED].n),
+                 log_n("concurrency", w->config->concurrency),
+                 log_text("text", "its function does not return"));
     }
     w->n_ended++;
     w->n_total++;
@@ -112,10 +139,9 @@ void worker_on_done(struct run *run, const struct run_result *result,
             held_set_outcome(w, h, result);
         if (result->outcome != RUN_COMPLETED && !h->release) {
             w->n_failed++;
-            log_info(w->log, "task %s (%s): %s: %s", h->run.id,
-                     h->run.function, h->status,
-                     result->error != NULL ? result->error : "");
         }
+        if (!h->release)
+            worker_log_report(w, h, result);
         held_move(w, h, HELD_DONE);
     }
     w->want_tick(w->want_arg);
@@ -138,15 +164,16 @@ void worker_on_return(struct run *run, void *arg)
 {
     struct worker *w = arg;
     struct held *h = (struct held *)run;
-    log_warn(w->log, "task %s (%s): its function has returned after all",
-             h->run.id, h->run.function);
+    log_warn(w->log, log_event("return"), log_text("id", h->run.id),
+             log_text("function", h->run.function),
+             log_text("text", "its function has returned after all"));
     held_free(w, h);
     w->want_tick(w->want_arg);
 }
 
 void worker_drop(struct worker *w, struct held *h)
 {
-    struct executor *e = worker_executor(w, h);
+    struct executor *e = worker_executor(h);
     if (h->state == HELD_RUNNING) {
         h->lost = 1;
         e->ops->stop(e, &h->run, 1);
@@ -160,12 +187,13 @@ void worker_drop(struct worker *w, struct held *h)
 
 void worker_stop_run(struct worker *w, struct held *h)
 {
-    struct executor *e = worker_executor(w, h);
+    struct executor *e = worker_executor(h);
     if (h->stopping)
         return;
     h->stopping = 1; /* one that starts is stopped when it does */
     if (h->state == HELD_RUNNING) {
-        log_info(w->log, "task %s is to be stopped", h->run.id);
+        log_info(w->log, log_event("stop_task"), log_text("id", h->run.id),
+                 log_text("function", h->run.function));
         e->ops->stop(e, &h->run, 0);
     }
 }
@@ -198,9 +226,12 @@ static int64_t worker_tick_heartbeats(struct worker *w, int64_t now_ms)
         next = w->fleet_mono_ms;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
+        if (g->stay == GROUP_GONE)
+            continue;
         if (g->has_lease && now_ms - g->leased_mono_ms > w->lease_ms) {
             /* We slept past our lease: what of this is still ours? */
-            log_warn(w->log, "the lease on group %s has ended", g->name);
+            log_warn(w->log, log_event("lease"), log_text("group", g->name),
+                     log_text("text", "it has ended"));
             w->leases_lost += g->was_leased;
             g->was_leased = 0; /* counted */
             g->has_lease = 0;
@@ -243,7 +274,8 @@ static void worker_tick_reports(struct worker *w)
 
 int worker_group_is_ready(const struct worker_group *g)
 {
-    return g->has_lease && !g->reconcile && !g->reconciling && !g->assigning;
+    return g->stay == GROUP_SERVED && g->has_lease && !g->reconcile &&
+           !g->reconciling && !g->assigning;
 }
 
 static void worker_tick_starts(struct worker *w)
@@ -354,7 +386,7 @@ static void worker_tick_rate(struct worker *w, int64_t now_ms)
     if (window < RATE_WINDOW_MS)
         return;
     int64_t ahead = w->n_ended * AHEAD_MS / window;
-    w->ahead = w->executors[EXECUTOR_PROGRAM] != NULL ? 0
+    w->ahead = w->config->executors[EXECUTOR_PROGRAM] != NULL ? 0
                : ahead > AHEAD_MAX                    ? AHEAD_MAX
                                                       : (int)ahead;
     w->n_ended = 0;
@@ -373,6 +405,8 @@ static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
     int64_t left = 0, unknown = 0;
     for (int i = 0; i < w->n_groups; i++) {
         struct worker_group *g = &w->groups[i];
+        if (g->stay != GROUP_SERVED)
+            continue;
         if (g->assigning || g->hungry || !g->has_lease)
             return now_ms + COUNT_MS;
         if (g->counting || g->left < 0)
@@ -382,18 +416,18 @@ static int64_t worker_tick_drain(struct worker *w, int64_t now_ms)
         unknown += g->unknown;
     }
     if (known && left == 0) {
-        log_info(w->log, "drained: %" PRId64 " runs, %" PRId64 " of them "
-                 "failed", w->n_total, w->n_failed);
-        if (unknown > 0)
-            log_warn(w->log, "%" PRId64 " tasks are left of functions that "
-                     "this worker does not know", unknown);
+        log_at(w->log, unknown > 0 ? STINT_LOG_WARN : STINT_LOG_INFO,
+               log_event("drain"), log_n("runs", w->n_total),
+               log_n("failed", w->n_failed), log_n("unknown", unknown),
+               log_text("text", unknown > 0 ? "tasks are left of functions "
+                        "that this worker does not know" : NULL));
         w->stops = 1;
         return now_ms;
     }
     if (now_ms >= w->count_mono_ms) {
         w->count_mono_ms = now_ms + COUNT_MS;
         for (int i = 0; i < w->n_groups; i++)
-            if (!w->groups[i].counting)
+            if (!w->groups[i].counting && w->groups[i].stay == GROUP_SERVED)
                 exchange_count(w, &w->groups[i]);
     }
     return w->count_mono_ms;
@@ -414,7 +448,7 @@ static int64_t worker_tick_empty(struct worker *w, int64_t now_ms)
         return w->empty_mono_ms;
     w->empty_mono_ms = now_ms + w->heartbeat_ms;
     if (++w->empty_runs >= w->max_empty_runs) {
-        log_info(w->log, "nothing to do, %d times in a row", w->empty_runs);
+        log_info(w->log, log_event("empty"), log_n("looks", w->empty_runs));
         w->stops = 1;
     }
     return w->stops > 0 ? now_ms : w->empty_mono_ms;
@@ -424,7 +458,7 @@ static int64_t worker_tick_empty(struct worker *w, int64_t now_ms)
 static void worker_release_all(struct worker *w)
 {
     for (struct held *h = w->held[HELD_RUNNING].first, *next; h; h = next) {
-        struct executor *e = worker_executor(w, h);
+        struct executor *e = worker_executor(h);
         next = h->next;
         if (!h->release) {
             h->release = 1;
@@ -436,10 +470,12 @@ static void worker_release_all(struct worker *w)
 static void worker_gone(struct worker *w)
 {
     w->phase = WORKER_GONE;
-    if (w->n_held > 0)
-        log_warn(w->log, "left with %d tasks in hand: their lease ends by "
-                 "itself", w->n_held);
-    log_info(w->log, "worker %s has left", w->name);
+    log_at(w->log, w->n_held > 0 ? STINT_LOG_WARN : STINT_LOG_INFO,
+           log_event("worker"), log_text("status", "GONE"),
+           log_text("worker", w->name), log_n("held", w->n_held),
+           log_text("text", w->n_held > 0 ? "left with tasks in hand: their "
+                    "lease ends by itself" : NULL));
+    log_settle(w->log, 1);
 }
 
 static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
@@ -447,7 +483,9 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     if (w->stops == 0)
         return INT64_MAX;
     if (w->phase == WORKER_ACTIVE) {
-        log_info(w->log, "stopping: %d tasks run", w->held[HELD_RUNNING].n);
+        log_info(w->log, log_event("worker"),
+                 log_text("status", worker_status(w)),
+                 log_n("running", w->held[HELD_RUNNING].n));
         w->phase = WORKER_TERMINATING;
         w->stop_mono_ms = now_ms;
         w->fleet_mono_ms = 0; /* let people see it */
@@ -495,7 +533,8 @@ static int64_t worker_tick_stop(struct worker *w, int64_t now_ms)
     } else if (w->phase == WORKER_TERMINATING) {
         w->phase = WORKER_LEAVING;
         for (int i = 0; i < w->n_groups; i++)
-            exchange_heartbeat(w, &w->groups[i], now_ms, 1);
+            if (w->groups[i].stay != GROUP_GONE)
+                exchange_heartbeat(w, &w->groups[i], now_ms, 1);
         exchange_fleet(w, 1);
     } else if (!beating) {
         worker_gone(w);
@@ -510,8 +549,10 @@ static void worker_tick_spent(struct worker *w)
     if (w->spent || w->stops > 0 ||
         w->held[HELD_OVERSTAYED].n < w->config->concurrency)
         return;
-    log_error(w->log, "all %d slots are lost to functions that do not return",
-              w->config->concurrency);
+    log_error(w->log, log_event("overstay"),
+              log_n("concurrency", w->config->concurrency),
+              log_text("error", "all slots are lost to functions that do not "
+                       "return: the worker ends"));
     w->spent = 1;
     w->stops = 1;
 }
@@ -520,7 +561,7 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
 {
     int64_t next = INT64_MAX;
     for (int i = 0; i < EXECUTOR_N; i++) {
-        struct executor *e = w->executors[i];
+        struct executor *e = w->config->executors[i];
         if (e != NULL)
             next = min64(next, e->ops->tick(e, now_ms));
     }
@@ -534,6 +575,7 @@ int64_t worker_tick(struct worker *w, int64_t now_ms)
         next = min64(next, worker_tick_parents(w, now_ms));
         next = min64(next, worker_tick_progress(w, now_ms));
         if (w->phase == WORKER_ACTIVE && w->stops == 0) {
+            next = min64(next, worker_tick_leaving(w, now_ms));
             if (!w->disabled)
                 worker_tick_starts(w);
             next = min64(next, worker_tick_assigns(w, now_ms));

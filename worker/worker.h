@@ -22,6 +22,7 @@
 #define WORKER_DATE_MS     1000 /* after a look for a time that failed */
 #define WORKER_RELOAD_MS   10  /* after one that found no functions */
 #define WORKER_REFUSED_MS  1000 /* after one that it has no right to */
+#define UNBLOCK_MS         20  /* until Redis has seen that we wait no more */
 
 /* ASSIGNED: prefetched. STARTING: start is under way. RUNNING: an executor has
  * it. DONE: waits to be reported (this is the outbox). SENT: report or release
@@ -30,6 +31,7 @@
 enum held_state { HELD_ASSIGNED, HELD_STARTING, HELD_RUNNING, HELD_DONE,
                   HELD_SENT, HELD_N, HELD_OVERSTAYED = HELD_N, HELD_LISTS };
 
+#define TRACEPARENT_LEN 55 /* 00-(32 hex)-(16 hex)-(2 hex) */
 #define ASSIGNING_MAX 2   /* assigns of a group under way at once */
 #define FOLLOW_MIN    100 /* slots free for an assign behind another */
 
@@ -44,12 +46,14 @@ struct held {
     struct held *prev, *next;   /* of the list of its state */
     enum held_state state;
     struct worker_group *group;
+    struct config *config;      /* by which it runs */
     const struct task_type *type;
     struct task_state record;   /* as assigned; its ticket is our proof */
     size_t text_cap;
     char *text;                 /* id, NUL, what was queued, NUL; owned */
     const char *queued;         /* in text */
     char *json;                 /* made for programs, owned, or NULL */
+    char traceparent[TRACEPARENT_LEN + 1]; /* "": none */
     const char *status;         /* DONE: for report; NULL: release. Constant,
                                    or status_text */
     char status_text[64];
@@ -74,12 +78,20 @@ struct held_list {
     int n;
 };
 
+/* SERVED: takes from it. LEAVING: the configuration does not name it any more;
+ * what runs is finished. GONE: Redis knows that; the slot is for its return. */
+enum group_stay { GROUP_SERVED, GROUP_LEAVING, GROUP_GONE };
+
 /* A group, or a part of one. */
 struct worker_group {
     char name[STINT_NAME_LEN + 1];  /* of the part, for Redis */
     char shown[STINT_NAME_LEN + 1]; /* of the group, for people and programs */
     struct worker *worker;
     struct worker_group *head; /* part 0 of its group */
+    enum group_stay stay;
+    int64_t leave_mono_ms;   /* LEAVING since */
+    int passed_on;           /* LEAVING: what we keep the time of */
+    int parting;             /* the heartbeat under way is the last */
     int weight;              /* how often the group was named */
     int credit;              /* of its share of slots, see worker_share; this
                                 and the next two: of part 0, for all parts */
@@ -95,6 +107,7 @@ struct worker_group {
     struct {
         int n;               /* tasks it asked for */
         int lost;            /* it may bring one that was lost with a worker */
+        struct config *config; /* with its functions */
     } asks[ASSIGNING_MAX];   /* of each call, oldest first */
     int flows;               /* the last reply was full, and there is more */
     int sending;             /* starts, reports, releases outstanding */
@@ -134,7 +147,7 @@ enum worker_phase { WORKER_ACTIVE, WORKER_TERMINATING, WORKER_LEAVING,
                     WORKER_GONE };
 
 struct worker {
-    struct config *config;   /* borrowed */
+    struct config *config;   /* borrowed; that of new runs */
     const struct log *log;   /* borrowed */
     char name[WORKER_NAME_LEN + 1]; /* WORKER: with the incarnation */
     char shown[STINT_NAME_LEN + 1]; /* without */
@@ -156,8 +169,6 @@ struct worker {
     int (*open_wait)(struct worker_wait *wait, void *want_arg,
                      struct stint_err *err); /* gives it a caller; may be
                                                 NULL */
-
-    struct executor *executors[EXECUTOR_N]; /* NULL: not needed */
 
     struct worker_group *groups;  /* owned; room for SERVED_MAX: they stay
                                      where they are */
@@ -185,6 +196,7 @@ struct worker {
     int suspects;                 /* held ones that were lost with a worker */
     int syncs;                    /* RUNNING ones whose output is published */
     int progressing;              /* progress outstanding */
+    int log_runs;                 /* the start and end of each */
     int max_empty_runs, empty_runs;
     int64_t empty_mono_ms;        /* when to look again */
     int64_t empty_total;          /* n_total then */
@@ -212,13 +224,21 @@ struct worker {
     void *want_arg;
 };
 
-/* control.c. Makes the groups of w->config, with their weights. Errors:
+/* groups.c. Makes the groups of w->config, with their weights. Errors:
  * NOMEM. */
 int worker_add_groups(struct worker *w, struct stint_err *err);
+/* Would there be room for those of another configuration? Errors: TOO_BIG. */
+int worker_groups_fit(const struct worker *w, const struct config *c,
+                      struct stint_err *err);
+/* w->config is another one now: serves its groups, and leaves the others.
+ * Errors: those of waits_follow. */
+int worker_follow_groups(struct worker *w, struct stint_err *err);
+/* What is due for those that it leaves; the next deadline. */
+int64_t worker_tick_leaving(struct worker *w, int64_t now_ms);
 /* The fleet has a group, "main", or "main 8" in 8 parts: the reaper and, if it
  * is ours, we look after all of them. */
 void worker_saw_group(struct worker *w, const char *text, size_t len);
-/* The connection for calls is there (1, and our rules are loaded) or lost. 1
+/* control.c. The connection for calls is there (1, and our rules are loaded) or lost. 1
  * again: a part of Redis was away; what each group holds is brought into
  * step. */
 void worker_on_connected(struct worker *w, int connected);
@@ -269,6 +289,8 @@ void worker_share(struct worker *w, int slots);
  * no more). */
 const char *worker_name_of(const stint_worker *sw);
 const char *worker_group_of(const stint_worker *sw, int i);
+/* Lines "G name" of groups that come later go there. */
+void worker_hello_to(stint_worker *sw, int fd);
 
 /* exchange.c. The time on Redis's clock (ms since the epoch), as far as we
  * know it. */
@@ -298,6 +320,7 @@ void exchange_progress(struct worker *w, struct worker_group *g,
 
 /* held.c */
 struct held *held_new(struct worker *w, struct worker_group *g,
+                      struct config *config,
                       const char *id, size_t id_len, const char *record,
                       size_t record_len, const char *task, size_t task_len);
 void held_move(struct worker *w, struct held *h, enum held_state to);

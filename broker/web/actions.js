@@ -13,7 +13,7 @@ export const ACTIONS = {
     stop: {label: 'Stop', past: 'stopped', danger: true, open: true},
     enable: {label: 'Enable', past: 'enabled', open: true},
     disable: {label: 'Disable', past: 'disabled', open: true},
-    priority: {label: 'Priority…', past: 'given the priority', waiting: true},
+    priority: {label: 'Priority…', past: 'given the priority', open: true},
     delete: {label: 'Delete', past: 'deleted', danger: true},
 };
 
@@ -96,12 +96,13 @@ async function steps(title, path, body, sum, told) {
         const got = await post(path, cursor ? {...body, cursor} : body);
         for (const name of ['matched', 'done', 'failed', 'scanned'])
             sum[name] += got[name] ?? 0;
+        sum.why = got.reason ?? sum.why;
         cursor = got.cursor ?? null;
         return {...told(sum), more: cursor !== null};
     });
 }
 
-const none = () => ({matched: 0, done: 0, failed: 0, scanned: 0});
+const none = () => ({matched: 0, done: 0, failed: 0, scanned: 0, why: null});
 
 /* How many it would be: nothing is changed. null if the reader stopped it. */
 export async function countFirst(path, body) {
@@ -125,18 +126,27 @@ export async function carryOut(title, path, body, counted) {
 
 /* All that the filter matches. True if something may have changed. */
 export async function actOnAll(action, filter) {
-    const body = {action, filter};
-    if (action === 'priority') body.priority = 0;
+    const body = {action, filter: {...filter}};
+    if (filter.scheduled) body.filter.scheduled = true;
+    let extra = null;
+    if (action === 'priority') { /* those that have it already do not count */
+        extra = await ask(action, 'all that match', true);
+        if (!extra) return false;
+        Object.assign(body, extra);
+    }
     const counted = await countFirst('/tasks/actions', body);
     if (counted === null) return false;
     if (counted === 0) {
         toast('No task matches that this could be done with.');
         return false;
     }
-    const extra = await ask(action, `all ${tasks(counted)} that match`, true);
+    const what = `all ${tasks(counted)} that match`;
+    if (!extra) extra = await ask(action, what, true);
+    else if (!await confirm(`Change ${what}?`, `Their priority becomes ${
+        extra.priority}.`, 'Change')) return false;
     if (!extra) return false;
     const sum = await carryOut(`${ACTIONS[action].label.replace('…', '')}: all that match`,
         '/tasks/actions', {...body, ...extra}, counted);
-    tell(action, sum.done, sum.failed);
+    tell(action, sum.done, sum.failed, sum.why);
     return true;
 }

@@ -47,6 +47,8 @@ function exact(key, value, context) {
     return JSON.rawJSON(context.source);
 }
 
+export const parse = (text) => JSON.parse(text, exact);
+
 async function problemOf(answer) {
     let told = {};
     try {
@@ -102,7 +104,7 @@ export async function call(method, path, options = {}) {
     const text = await answer.text();
     if (!text) return {};
     try {
-        return JSON.parse(text, exact);
+        return parse(text);
     } catch {
         throw new Problem(answer.status, 'invalid',
             'The broker’s answer could not be read.');

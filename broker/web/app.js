@@ -34,7 +34,7 @@ const PAGES = [
 /* How many parts follow the page's name, and what shows them. */
 const ROUTES = {
     '/0': overview, 'groups/0': groups, 'groups/1': group, 'tasks/0': tasks,
-    'tasks/2': task, 'workers/0': workers, 'schedules/0': schedules,
+    'tasks/1': task, 'tasks/2': task, 'workers/0': workers, 'schedules/0': schedules,
     'events/0': events, 'queue/0': queue, 'login/0': login,
 };
 
@@ -63,8 +63,12 @@ function missing(ctx) {
 
 function markCurrent(name) {
     for (const a of document.querySelectorAll('#nav a')) {
-        if (a.dataset.page === name) a.setAttribute('aria-current', 'page');
-        else a.removeAttribute('aria-current');
+        if (a.dataset.page !== name) {
+            a.removeAttribute('aria-current');
+            continue;
+        }
+        a.setAttribute('aria-current', 'page');
+        document.getElementById('nav').scrollLeft = a.offsetLeft - 60;
     }
 }
 
@@ -142,7 +146,7 @@ async function numbers() {
     const {live, dead} = told.workers;
     const due = told.totals.due ?? 0;
     number('tasks', due ? brief(due) : '', `${due} due`, false);
-    number('workers', dead ? `${live} · ${dead} dead` : String(live),
+    number('workers', dead ? `${dead} dead` : String(live),
         `${live} live, ${dead} dead`, dead > 0);
 }
 

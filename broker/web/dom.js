@@ -54,6 +54,26 @@ export function fill(node, ...children) {
     return node;
 }
 
+/* Is the reader marking text in there? Then it stays as it is for now. */
+export function isMarked(node) {
+    const at = window.getSelection();
+    return Boolean(at && !at.isCollapsed && at.anchorNode
+        && node.contains(at.anchorNode));
+}
+
+const STOPS = 'a[href],button,input,select,textarea,summary,[tabindex="0"]';
+
+/* fill() for what is drawn again and again: the focus stays at its place. */
+export function redraw(node, ...children) {
+    if (isMarked(node)) return node;
+    const stops = () => [...node.querySelectorAll(STOPS)];
+    const at = node.contains(document.activeElement)
+        ? stops().indexOf(document.activeElement) : -1;
+    fill(node, children);
+    if (at >= 0) stops()[at]?.focus({preventScroll: true});
+    return node;
+}
+
 /* An icon of one path, 24 by 24, drawn in the colour of the text. */
 export function icon(path) {
     return s('svg', {class: 'icon', viewBox: '0 0 24 24', width: 18, height: 18,

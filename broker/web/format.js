@@ -93,12 +93,11 @@ export function bytes(n) {
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /* Text of a task as a reader should see it: what would be invisible, or would
- * turn the text around it, is shown as its number. */
+ * turn the text around it, is shown as its number, as JSON would write it. */
 export function visible(text) {
     return String(text ?? '').replace(UNSEEN, (c) => {
         const n = c.codePointAt(0);
-        return n < 0x20 ? String.fromCodePoint(0x2400 + n)
-            : `\\u${n.toString(16).padStart(4, '0')}`;
+        return `\\u${n.toString(16).padStart(4, '0')}`;
     });
 }
 

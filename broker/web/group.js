@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One group: its numbers, its past, its functions, and what changes it. */
-import {fill, h, say, toast} from './dom.js';
+import {fill, h, redraw, say, toast} from './dom.js';
 import {get, post, seg} from './api.js';
 import {carryOut, countFirst} from './actions.js';
 import {confirm, number} from './dialog.js';
-import {count, duration, tasks, visible} from './format.js';
+import {brief, count, duration, tasks, visible} from './format.js';
 import {charts, history, spanChoice} from './history.js';
 import {badge, button, select, text, tile} from './parts.js';
 import {pauseButton} from './groups.js';
@@ -42,9 +42,9 @@ function tiles(g) {
             {href: `${at}QUEUED`}),
         tile('Running', count(g.running), `${count(g.assigned)} assigned`,
             {href: `${at}RUNNING`}),
-        tile('Completed', count(g.completed), `${count(g.retained)} still kept`,
+        tile('Completed', brief(g.completed), `${count(g.retained)} still kept`,
             {href: `${at}COMPLETED`}),
-        tile('Failed', count((g.failed ?? 0) + (g.timeout ?? 0)),
+        tile('Failed', brief((g.failed ?? 0) + (g.timeout ?? 0)),
             `${count(g.timeout)} of them timed out`, {href: `${at}FAILED,TIMEOUT`}),
         tile('Stopped, expired', count((g.stopped ?? 0) + (g.expired ?? 0)),
             `${count(g.expired)} expired`, {href: `${at}STOPPED,EXPIRED`}),
@@ -122,17 +122,17 @@ export function page(ctx) {
     const past = async () => plots.show(await history([name], span, ctx.signal));
     const look = async () => {
         const g = await get(`/groups/${seg(name)}`, null, ctx.signal);
-        fill(row, tiles(g));
+        redraw(row, tiles(g));
         fill(state, g.paused ? badge('paused') : null);
         const now = JSON.stringify([g.paused, g.events, g.parts]);
-        if (now !== shown) fill(places, tools(g, look));
+        if (now !== shown) redraw(places, tools(g, look));
         shown = now;
     };
     ctx.head(visible(name), state, places, spanChoice(span, (value) => {
         span = value;
         past().catch((e) => ctx.fail(e));
     }));
-    ctx.root.append(row, h('p', {class: 'row'},
+    ctx.root.append(row, h('div', {class: 'tabs'},
         h('a', {href: `#/tasks?group_name=${seg(name)}`}, 'Its tasks'),
         h('a', {href: `#/events?group_name=${seg(name)}`}, 'Its events'),
         h('a', {href: `#/queue?group_name=${seg(name)}`}, 'Queue a task into it')),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Is it well? Rates, depth, age and latencies of all groups, and what needs a
  * hand. */
-import {fill, h} from './dom.js';
+import {fresh, h, redraw} from './dom.js';
 import {get, seg} from './api.js';
 import {brief, count, duration, rate, tasks} from './format.js';
 import {charts, history, spanChoice} from './history.js';
@@ -65,7 +65,7 @@ function alerts(told) {
     if (told.workers.dead > 0)
         list.push(alert(true, 'workers', '#/workers', `${count(told.workers.dead)} dead: `
             + 'no sign of life; what they held goes to others.'));
-    return list;
+    return list.sort((a, b) => b.classList.contains('bad') - a.classList.contains('bad'));
 }
 
 function tiles(told) {
@@ -106,7 +106,7 @@ export function page(ctx) {
     const row = h('dl', {class: 'tiles'});
     const plots = charts();
     const table = groupsTable('Groups', true);
-    const which = h('label', {class: 'inline'}, 'of');
+    const which = h('span', {class: 'row'});
     let names = '';
 
     const past = async () => {
@@ -118,9 +118,10 @@ export function page(ctx) {
         const found = groups.map((g) => g.group_name).sort();
         if (found.join('\n') === names) return;
         names = found.join('\n');
-        fill(which, 'of', select('group', [['', found.length > GROUPS_MAX
+        const id = fresh('groups');
+        redraw(which, h('label', {for: id, class: 'inline'}, 'Groups'), select('group', [['', found.length > GROUPS_MAX
             ? `the ${GROUPS_MAX} fullest groups` : 'all groups'],
-        ...found.map((n) => [n, n])], only, {class: 'inline', on: {change: (e) => {
+        ...found.map((n) => [n, n])], only, {id, class: 'inline', on: {change: (e) => {
             only = e.target.value;
             past().catch((problem) => ctx.fail(problem));
         }}}));
@@ -137,9 +138,9 @@ export function page(ctx) {
         const first = !last;
         last = told;
         measure(told);
-        fill(notes, alerts(told));
+        redraw(notes, alerts(told));
         notes.hidden = !notes.children.length;
-        fill(row, tiles(told));
+        redraw(row, tiles(told));
         choice(told.groups);
         table.show(told.groups);
         if (first) await past();

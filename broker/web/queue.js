@@ -2,7 +2,7 @@
 /* A form that queues a task. The server judges every field and says what is
  * wrong at the field itself; nothing is decided twice here. */
 import {h, toast} from './dom.js';
-import {get, may, post, session} from './api.js';
+import {get, may, parse, post, session} from './api.js';
 import {field, fieldErrors, taskPath} from './parts.js';
 
 const input = (name, props) => h('input', {name, autocomplete: 'off',
@@ -26,7 +26,7 @@ function valueOf(control, errors) {
     switch (KINDS[control.name]) {
     case 'json':
         try {
-            return JSON.parse(text);
+            return parse(text);
         } catch (e) {
             errors[control.name] = `This is no JSON: ${e.message}`;
             return undefined;
@@ -43,19 +43,19 @@ function basics() {
         field('Group', input('group_name', {placeholder: 'main', list: 'groups'})),
         field('Label', input('task_name'), {hint: 'default: the function'}),
         field('Id', input('id'), {hint: 'a second task with it is refused'}),
-        field('Arguments', h('textarea', {name: 'args', rows: 3,
-            placeholder: '[1, "two"]', spellcheck: 'false'}),
-        {hint: 'a JSON array', wide: true}),
-        field('Named arguments', h('textarea', {name: 'vars', rows: 3,
+        field('Tags', input('tags'), {hint: 'words, with commas'})),
+    h('div', {class: 'grid two'},
+        field('Arguments', h('textarea', {name: 'args', rows: 4,
+            placeholder: '[1, "two"]', spellcheck: 'false'}), {hint: 'a JSON array'}),
+        field('Named arguments', h('textarea', {name: 'vars', rows: 4,
             placeholder: '{"size": "800x600"}', spellcheck: 'false'}),
-        {hint: 'a JSON object', wide: true}),
-        field('Tags', input('tags'), {hint: 'words, with commas'})));
+        {hint: 'a JSON object'})));
 }
 
 function times() {
     return h('fieldset', null, h('legend', null, 'When'), h('div', {class: 'fields'},
         field('Not before', input('start_time', {placeholder: 'now'}),
-            {hint: '+45s, +2h, or 2026-12-24T06:00:00Z'}),
+            {hint: 'now, +45s, +2h, RFC 3339'}),
         field('Not after', input('stop_time'), {hint: 'EXPIRED if it did not start'}),
         field('Cron expression', input('cronline', {placeholder: '30 6 * * 1-5'})),
         field('Time zone', input('timezone', {placeholder: 'UTC'})),
@@ -89,7 +89,6 @@ function fillIn(form, like) {
         const control = form.elements[name];
         if (!control) continue;
         if (control.type === 'checkbox') control.checked = Boolean(value);
-        else if (KINDS[name] === 'json') control.value = JSON.stringify(value, null, 2);
         else control.value = Array.isArray(value) ? value.join(', ') : String(value);
     }
 }

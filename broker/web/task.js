@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One task: what it is, what became of it, why it does not run, and what can be
  * done about it. Its output follows while it runs. */
-import {fill, h, toast} from './dom.js';
+import {h, isMarked, redraw, toast} from './dom.js';
 import {get, seg} from './api.js';
 import {ACTIONS, actOnOne} from './actions.js';
-import {count, duration, pretty, short, tasks as some, visible} from './format.js';
+import {count, duration, pretty, short, tasks as some, time, visible} from './format.js';
 import {graph} from './graph.js';
 import {ENDED, badge, button, facts, groupLink, moment, text, when} from './parts.js';
 import {Table} from './table.js';
@@ -98,7 +98,7 @@ function runsTable() {
             (Date.parse(r.stop_time) - Date.parse(r.start_time)) / 1000) : '–')},
         {label: 'Worker', class: 'opt', cell: (r) => text(r.worker, 60)},
         {label: 'Fence', class: 'opt mono', cell: (r) => r.run_id.split('@')[1] ?? ''},
-        {label: 'What it left', cell: (r) => [r.error
+        {label: 'What it left', class: 'wordy', cell: (r) => [r.error
             && h('span', {class: 'bad-text'}, text(r.error, 200)),
         runDetails(r)]},
     ], {key: (r) => r.run_id});
@@ -114,13 +114,22 @@ function runDetails(r) {
             'aria-label': `${name} of the run`}, v)]));
 }
 
+/* The time, with its day only if that is not today. */
+function clockTime(at) {
+    const all = time(at, true);
+    const today = time(new Date().toISOString()).slice(0, 10);
+    return h('time', {datetime: at, title: `${all} (${at})`, class: 'nowrap'},
+        all.startsWith(today) ? all.slice(11) : all);
+}
+
 function timeline(told) {
     return [h('ol', {class: 'timeline'}, told.events.map((e) => h('li', {
         class: /^[A-Z]+$/.test(e.status ?? '') ? e.status : ''},
     badge(e.status), ' ', h('b', null, text(e.verb, 60)), ' ',
     e.text && text(e.text, 300),
-    h('div', {class: 'when'}, moment(e.at), e.worker && [' · ', text(e.worker, 60)],
-        Number(e.fence) > 0 && [' · fence ', h('span', {class: 'mono'}, e.fence)])))),
+    h('div', {class: 'when'}, clockTime(e.at), e.worker && [' · ', text(e.worker, 60)],
+        Number(e.fence) > 0 && [' · ', h('span', {class: 'nowrap'}, 'fence ',
+            h('span', {class: 'mono'}, e.fence))])))),
     !told.complete && h('p', {class: 'muted'}, 'The beginning is no longer kept: this '
         + 'is what the event stream and the runs still hold.')];
 }
@@ -128,7 +137,8 @@ function timeline(told) {
 /* A copy of it, for the form that queues tasks. */
 function again(task) {
     const like = {function: task.function, group_name: task.group_name,
-        args: task.args, vars: task.vars};
+        args: JSON.stringify(task.args, null, 1),
+        vars: JSON.stringify(task.vars, null, 1)};
     if (task.task_name !== task.function) like.task_name = task.task_name;
     for (const name of ['timeout', 'repeats', 'period', 'cronline', 'timezone',
         'priority', 'tags', 'retry_failed'])
@@ -140,7 +150,8 @@ function again(task) {
 class View {
     constructor(ctx) {
         this.ctx = ctx;
-        [this.group, this.id] = ctx.params;
+        /* An id alone is looked up in every group. */
+        [this.id, this.group] = [...ctx.params].reverse();
         this.path = `/tasks/${seg(this.id)}`;
         this.fields = {group_name: this.group};
         this.texts = {}; /* what stands where, so that it is drawn only when it changed */
@@ -172,13 +183,14 @@ class View {
     /* Draws a part if what it shows is new. */
     put(name, value, make) {
         const text = JSON.stringify(value) ?? '';
-        if (this.texts[name] === text) return;
+        if (this.texts[name] === text || isMarked(this[name])) return;
         this.texts[name] = text;
-        fill(this[name], make());
+        redraw(this[name], make());
     }
 
     show(task) {
         this.task = task;
+        this.group = task.group_name;
         const title = short(task.function, 60);
         if (this.heading.textContent !== title) {
             this.heading.textContent = title;
@@ -232,8 +244,13 @@ class View {
             text(told.reason, 600), told.ahead > 0
                 && ` ${some(told.ahead)} ahead of it`,
             told.about_s > 0 && `, about ${duration(told.about_s)}`));
+        /* It may be long: only when something happened. */
+        const runs = (task.runs ?? []).map((r) => r.run_id + r.status);
+        const state = JSON.stringify([task.status, task.next_run_time, runs]);
+        if (state === this.state_told) return;
         const past = await get(`${this.path}/timeline`, this.fields, signal);
         this.put('time', past, () => timeline(past));
+        this.state_told = state;
     }
 
     async lookAround() {

@@ -26,8 +26,8 @@ function payload(task) {
 function named(task) {
     return [text(task.function, 60), task.task_name !== task.function
         && [' ', h('span', {class: 'muted'}, text(task.task_name, 60))],
-    h('span', {class: 'sub'}, taskLink(task)),
-    payload(task) && h('span', {class: 'sub mono'}, text(payload(task), 90))];
+    h('span', {class: 'sub line-cut'}, taskLink(task), ' ',
+        payload(task) && h('span', {class: 'mono'}, text(payload(task), 120)))];
 }
 
 /* The moment that matters in the task's state. */
@@ -47,11 +47,12 @@ class List {
         this.cursor = '';
         this.next = null;
         this.loading = null;
-        this.head = h('input', {type: 'checkbox', 'aria-label': 'Choose this page',
+        this.head = h('input', {type: 'checkbox',
             on: {change: () => this.chooseAll(this.head.checked)}});
         this.table = new Table('Tasks', this.columns(), {key: keyOf,
             row: (task) => (this.chosen.has(keyOf(task)) ? 'chosen' : '')});
-        this.table.node.querySelector('thead th').replaceChildren(this.head);
+        fill(this.table.node.querySelector('thead th'), h('label', {class: 'check'},
+            this.head, h('span', null, 'Choose this page')));
         this.form = filterForm((filter) => this.go(filter));
         this.tabs = h('div', {class: 'tabs', role: 'navigation',
             'aria-label': 'Tasks by state'});
@@ -61,14 +62,14 @@ class List {
 
     columns() {
         return [
-            {say: 'Choose', class: 'pick', cell: (task) => h('input', {
+            {say: 'Choose', class: 'pick early', cell: (task) => h('input', {
                 type: 'checkbox', checked: this.chosen.has(keyOf(task)),
                 'aria-label': `Choose ${short(task.function, 40)} ${task.id}`,
                 on: {change: (e) => this.choose(task, e.target)}})},
-            {label: 'State', cell: (task) => badge(task.status)},
-            {label: 'Task', head: true, cell: named},
+            {label: 'State', class: 'early', cell: (task) => badge(task.status)},
+            {label: 'Task', class: 'roomy', head: true, cell: named},
             {label: 'Group', class: 'opt', cell: (task) => groupLink(task.group_name)},
-            {label: 'When', class: 'nowrap', cell: moment},
+            {label: 'When', class: 'nowrap early end', cell: moment},
             {label: 'Runs', class: 'num opt', cell: (task) => [count(task.times_run),
                 task.times_failed > 0 && h('span', {class: 'sub bad-text'},
                     `${count(task.times_failed)} failed`)]},

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The fleet: who is there, how busy, since when silent, and commands for it. */
 import {fill, h, toast} from './dom.js';
-import {get, post} from './api.js';
+import {get, post, seg} from './api.js';
 import {confirm} from './dialog.js';
-import {bytes, count, duration, short} from './format.js';
-import {badge, bar, button, facts, groupLink, taskLink, text, when} from './parts.js';
+import {bytes, count, duration, short, shortId} from './format.js';
+import {badge, bar, button, facts, groupLink, text, when} from './parts.js';
 import {Table} from './table.js';
-
-const HELD_MAX = 200;
 
 const words = (list) => String(list ?? '').split(',').filter((w) => w !== '');
 
@@ -45,44 +43,51 @@ function commands(worker, look) {
     }));
 }
 
-/* What it runs now, and what it is. */
-function details(worker, held) {
-    const mine = held.filter((task) => task.worker === worker.name);
+/* What it runs longest, and what it is. */
+function details(worker) {
+    const runs = worker.runs ?? [];
     return h('details', {'data-worker': worker.name},
-        h('summary', null, `${count(mine.length)} held; more`),
-        mine.length > 0 && h('ul', null, mine.map((task) => h('li', null,
-            badge(task.status), ' ', text(task.function, 60), ' ', taskLink(task), ' ',
-            when(task.last_run_time)))),
+        h('summary', null, runs.length ? short(runs[0].function, 24) : 'idle',
+            runs.length > 1 && ` and ${count(runs.length - 1)} more`),
+        runs.length > 0 && h('ul', null, runs.map((run) => h('li', null,
+            text(run.function, 60), ' ', h('a', {class: 'mono',
+                href: `#/tasks/${seg(run.id)}`, title: run.id}, shortId(run.id)), ' ',
+            when(run.since)))),
         facts([['Name', h('span', {class: 'mono'}, worker.name)],
             ['Process', `${worker.pid} on ${worker.host}`],
             ['Functions', words(worker.functions).map((f) => [text(f, 60), ' '])],
             ['Version', worker.version],
+            ['Unreported', worker.outbox > 0 && `${count(worker.outbox)} finished `
+                + 'that Redis does not know yet'],
+            ['Reconnects', worker.reconnects > 0 && count(worker.reconnects)],
+            ['Leases lost', worker.leases_lost > 0 && count(worker.leases_lost)],
             ['Clock', `${worker.skew_ms} ms from Redis's`],
-            ['Since', when(worker.started)]]));
+            ['Since', when(worker.started)]].filter(([, v]) => v !== false)));
 }
 
 function table(state) {
     return new Table('Workers', [
-        {label: 'Worker', head: true, cell: ({worker}) => [
+        {label: 'Worker', head: true, cell: (worker) => [
             text(worker.shown || worker.name, 60),
             h('span', {class: 'sub'}, text(worker.host, 60), ` · ${worker.pid}`)]},
-        {label: 'State', cell: ({worker}) => badge(worker.status)},
-        {label: 'Busy', cell: ({worker}) => [
+        {label: 'State', cell: (worker) => badge(worker.status)},
+        {label: 'Busy', cell: (worker) => [
             `${count(worker.running)} / ${count(worker.concurrency)}`,
             bar(worker.running, worker.concurrency,
                 `${worker.running} of ${worker.concurrency} places`)]},
-        {label: 'Groups', class: 'opt', cell: ({worker}) => words(worker.groups)
+        {label: 'Groups', class: 'opt', cell: (worker) => words(worker.groups)
             .map((name, i) => [i > 0 && ', ', groupLink(name)])},
-        {label: 'Load', class: 'num opt', cell: ({worker}) => (worker.load === null
+        {label: 'Load', class: 'num opt', cell: (worker) => (worker.load === null
             || worker.load === undefined ? '–' : worker.load.toFixed(2))},
-        {label: 'Memory', class: 'num opt', cell: ({worker}) =>
-            bytes(worker.memory ?? (worker.memory_kb && worker.memory_kb * 1024))},
-        {label: 'Heartbeat', class: 'num opt', cell: ({worker}) => h('span', {
+        {label: 'Memory', class: 'num opt', cell: (worker) =>
+            (worker.rss_kb
+            ? bytes(worker.rss_kb * 1024) : '–')},
+        {label: 'Heartbeat', class: 'num', cell: (worker) => h('span', {
             class: worker.status === 'DEAD' ? 'bad-text' : ''},
         duration(worker.heartbeat_age_ms / 1000))},
-        {label: 'Runs', cell: ({worker, held}) => details(worker, held)},
-        {say: 'What can be done', cell: ({worker}) => commands(worker, state.look)},
-    ], {key: ({worker}) => worker.name});
+        {label: 'Holds', cell: details},
+        {say: 'What can be done', cell: (worker) => commands(worker, state.look)},
+    ], {key: (worker) => worker.name});
 }
 
 export function page(ctx) {
@@ -94,17 +99,14 @@ export function page(ctx) {
     state.look = async () => {
         const opened = new Set([...rows.body.querySelectorAll('details[open]')]
             .map((d) => d.dataset.worker));
-        const [{workers}, held] = await Promise.all([get('/workers', null, ctx.signal),
-            get('/tasks', {status: 'ASSIGNED,RUNNING', limit: HELD_MAX}, ctx.signal)]);
-        rows.show(workers.map((worker) => ({worker, held: held.tasks.filter((t) =>
-            t.worker === worker.name)})));
+        const {workers} = await get('/workers', null, ctx.signal);
+        rows.show(workers);
         for (const d of rows.body.querySelectorAll('details'))
             if (opened.has(d.dataset.worker)) d.open = true;
         const places = workers.reduce((n, w) => n + w.concurrency, 0);
         const busy = workers.reduce((n, w) => n + w.running, 0);
         fill(sum, `${count(workers.length)} workers, ${count(busy)} of ${count(places)} `
-            + 'places taken', held.cursor && `; of what they run the first ${HELD_MAX} `
-            + 'are listed');
+            + 'places taken');
         empty.hidden = workers.length > 0;
     };
     ctx.head('Workers');

@@ -130,6 +130,8 @@ int usage_fail(const struct command *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Without --spool it is STINT_SPOOL. */
 void common_spool(struct common *common);
+/* The options of a handle that are common; EXIT_DONE, or the exit status. */
+int common_options(const struct common *common, struct stint_options *o);
 /* Opens with the common options; NULL: *status is the exit status. */
 stint *common_open(const struct common *common, int *status);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stint group: over how many parts a group is spread, what it keeps; pauses and
- * empties it. */
+/* stint group: over how many parts a group is spread, and what it keeps; pauses
+ * and empties it. */
 #include "matching.h"
 
 const char cmd_group_usage[] =
@@ -121,10 +121,8 @@ static int group_show(const struct common *common,
 
 /* -1: go on. */
 static int group_check(const struct command *c, struct group_options *g,
-                       const char *parts, const char *events)
+                       const char *parts)
 {
-    if (events && (!count_parse(events, &g->keep) || g->keep < 0))
-        return usage_fail(c, "--events: must be 0 or more");
     if (parts && (!count_parse(parts, &g->parts) || g->parts < 1 ||
                   g->parts > 256))
         return usage_fail(c, "--parts: must be from 1 to 256");
@@ -165,11 +163,12 @@ int cmd_group_run(const struct command *c, int argc, char **argv)
     if (status < 0 && common.words.n != 1)
         status = usage_fail(c, "name one group");
     g.group = common.words.n ? common.words.at[0] : NULL;
+    if (status < 0 && events && (!count_parse(events, &g.keep) || g.keep < 0))
+        status = usage_fail(c, "--events: must be 0 or more");
     if (status < 0)
-        status = group_check(c, &g, parts, events);
+        status = group_check(c, &g, parts);
     if (status < 0)
-        status = g.purge ? matching_run(&common, &g.m)
-                         : group_show(&common, &g);
+        status = g.purge ? matching_run(&common, &g.m) : group_show(&common, &g);
     words_free(&common.words);
     return status;
 }

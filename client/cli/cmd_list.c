@@ -21,8 +21,8 @@ enum { ROWS_AT_ONCE = 100 }; /* aligned together, so that a list can be long */
 
 struct showing {
     bool json;
-    size_t left; /* of the limit */
     size_t n;
+    size_t left; /* of the limit */
     struct table table;
 };
 
@@ -77,11 +77,11 @@ static int list_show(struct common *common, struct stint_search_options *o,
     if (!s)
         return status;
     struct showing show = {.json = common->json, .left = o->limit};
-    show.table.colour = colour_on(common);
-    table_widths(&show.table, widths, sizeof widths / sizeof *widths);
     struct stint_err missing = {0};
     char *cursor = NULL, *next = NULL;
     int failed;
+    show.table.colour = colour_on(common);
+    table_widths(&show.table, widths, sizeof widths / sizeof *widths);
     do {
         struct stint_err err = {0};
         o->limit = show.left;

@@ -7,7 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "log_print.h"
 
 const char cmd_worker_usage[] =
     "usage: stint worker [options]\n\n"
@@ -24,10 +25,12 @@ const char cmd_worker_usage[] =
     "  --drain           end when nothing is due, scheduled or running\n"
     "  --supervise       in a child process, made anew when it dies; Redis\n"
     "                    hears at once how it died\n"
+    "  --log text|json   the form of its log, on stderr (text)\n"
     "  --log-level error|warn|info|debug\n"
-    "                    what it logs on stderr (info)\n\n"
+    "                    what it logs (info); debug: every run, too\n\n"
     "SIGTERM or SIGINT: takes nothing new and finishes what runs; a\n"
-    "second one gives everything back at once.\n";
+    "second one gives everything back at once. SIGHUP: reads the\n"
+    "configuration again; what runs is finished by the old one.\n";
 
 /* For the signal handler only. */
 static stint_worker *volatile signalled_worker;
@@ -45,30 +48,27 @@ static void signal_stop(int number)
     errno = e;
 }
 
+static void signal_reload(int number)
+{
+    (void)number;
+    int e = errno;
+    stint_worker *w = signalled_worker;
+    if (w)
+        stint_worker_reload(w);
+    if (signalled_supervisor)
+        stint_supervisor_reload(signalled_supervisor);
+    errno = e;
+}
+
 static void signals_set(void (*handler)(int))
 {
     struct sigaction a = {.sa_handler = handler};
     sigemptyset(&a.sa_mask);
     sigaction(SIGTERM, &a, NULL);
     sigaction(SIGINT, &a, NULL);
-}
-
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
-
-static void log_print(enum stint_log_level level, const char *line, void *arg)
-{
-    const int *most = arg;
-    if ((int)level > *most)
-        return;
-    struct timespec t;
-    char text[TIME_TEXT_LEN];
-    clock_gettime(CLOCK_REALTIME, &t);
-    time_text((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, text);
-    flockfile(stderr);
-    fprintf(stderr, "%s %-5s ", text, level_names[level]);
-    text_print(stderr, line);
-    fputc('\n', stderr);
-    funlockfile(stderr);
+    if (handler == signal_stop)
+        a.sa_handler = signal_reload;
+    sigaction(SIGHUP, &a, NULL);
 }
 
 /* "a,b" and "c" become a, b, c and NULL, all copies. */
@@ -124,19 +124,11 @@ static int worker_supervise(const struct stint_worker_options *o)
     return status;
 }
 
-static int level_find(const char *name)
-{
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(level_names[i], name))
-            return i;
-    return -1;
-}
-
 /* What was given, before defaults. */
 struct given {
     struct words groups;
     int64_t concurrency, prefetch, max_empty_runs;
-    const char *level;
+    const char *level, *log;
     int supervise;
 };
 
@@ -157,8 +149,11 @@ static int given_check(const struct command *c, const struct common *common,
     if (o->heartbeat_s < 0 || o->grace_s < 0 || o->shutdown_s < 0)
         return usage_fail(c, "--heartbeat, --grace, --shutdown: must be "
                              "over 0");
-    if (level_find(g->level) < 0)
+    int is_json;
+    if (log_level_find(g->level) < 0)
         return usage_fail(c, "--log-level: no such level: %s", g->level);
+    if (log_form_find(g->log, &is_json) < 0)
+        return usage_fail(c, "--log: must be text or json");
     return -1;
 }
 
@@ -166,7 +161,7 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
 {
     struct common common = {0};
     struct stint_worker_options o = STINT_WORKER_OPTIONS_INIT;
-    struct given g = {.concurrency = INT64_MIN, .level = "info"};
+    struct given g = {.concurrency = INT64_MIN, .level = "info", .log = "text"};
     const struct option_row rows[] = {
         {"config", OPTION_TEXT, &o.config_path},
         {"group", OPTION_WORDS, &g.groups},
@@ -179,6 +174,7 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         {"drain", OPTION_FLAG, &o.drain},
         {"max-empty-runs", OPTION_COUNT, &g.max_empty_runs},
         {"supervise", OPTION_FLAG, &g.supervise},
+        {"log", OPTION_TEXT, &g.log},
         {"log-level", OPTION_TEXT, &g.level},
     };
     struct words groups = {0};
@@ -187,7 +183,8 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
     if (status < 0)
         status = given_check(c, &common, &g, &o);
     if (status < 0) {
-        int level = level_find(g.level);
+        struct log_print how = {.most = log_level_find(g.level)};
+        log_form_find(g.log, &how.is_json);
         groups_split(&g.groups, &groups);
         o.url = common.url;
         o.name_space = common.name_space;
@@ -195,8 +192,10 @@ int cmd_worker_run(const struct command *c, int argc, char **argv)
         o.concurrency = g.concurrency > 0 ? (int)g.concurrency : 0;
         o.prefetch = (int)g.prefetch;
         o.max_empty_runs = (int)g.max_empty_runs;
+        o.announce = 1;
         o.log = log_print;
-        o.log_arg = &level;
+        o.log_arg = &how;
+        o.log_runs = how.most == STINT_LOG_DEBUG;
         status = g.supervise ? worker_supervise(&o) : worker_serve(&o);
     }
     for (size_t i = 0; i < groups.n; i++)

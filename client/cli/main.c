@@ -35,6 +35,7 @@ static const struct command commands[] = {
     COMMAND("groups", groups, "all groups at a glance"),
     COMMAND("group", group, "a group: its parts, its events"),
     COMMAND("events", events, "what happened to tasks"),
+    COMMAND("top", top, "a live screen of groups, workers and tasks"),
     COMMAND("cron", cron, "the next times of a cron expression"),
     COMMAND("fsck", fsck, "check all keys"),
     COMMAND("doctor", doctor, "check how Redis and the fleet are set up"),

@@ -223,18 +223,27 @@ void common_spool(struct common *common)
         common->spool = dir;
 }
 
+int common_options(const struct common *common, struct stint_options *o)
+{
+    const char *url = common->url ? common->url : getenv("STINT_URL");
+    o->url = common->url;
+    o->name_space = common->name_space;
+    o->spool = common->spool;
+    o->spool_max_bytes = common->spool_max;
+    if (url && !strcmp(url, "memory:")) { /* it would end with us */
+        message("memory: is for tests inside of one program");
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
 stint *common_open(const struct common *common, int *status)
 {
     struct stint_options o = STINT_OPTIONS_INIT;
     struct stint_err err = {0};
-    const char *url = common->url ? common->url : getenv("STINT_URL");
-    o.url = common->url;
-    o.name_space = common->name_space;
-    o.spool = common->spool;
-    o.spool_max_bytes = common->spool_max;
-    if (url && !strcmp(url, "memory:")) { /* it would end with us */
-        message("memory: is for tests inside of one program");
-        *status = EXIT_USAGE;
+    int refused = common_options(common, &o);
+    if (refused) {
+        *status = refused;
         return NULL;
     }
     stint *s = stint_open(&o, &err);

@@ -68,8 +68,8 @@ static int search_meet(struct search *q, const char *part, const char *id,
     int fits = -1;
     if (status_fill(&b, &st, part, id, r, i) == 0) {
         const char *outcome = reply_str(r, i + 3, &len);
-        status_error(&b, outcome, len);
         b.pub.reason = status_reason(&b, &st, reply_i64(r, 0) / 1000);
+        status_error(&b, outcome, len);
         fits = b.failed ? -1 : search_fits(&q->f, &b.pub, &st);
     }
     if (fits == 1) {

@@ -164,6 +164,7 @@ export interface GroupStats {
     retained: number;
     workers: number;
     oldest_due_ms: number;
+    paused: boolean;
 }
 
 export interface WorkerStatus {

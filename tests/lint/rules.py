@@ -22,6 +22,7 @@ TEXT = set('''
     head id is k key kind l level levels% n name names% now_text of% offset
     failed found home number of other parent payload records ref stops to word
     rest s seen status tail text ticket token v verb wanted
+    at dues% ids% next_at score s.head s.name
     worker own from format_there PROTOCOL SUSPECTS
     f.base p.status r.bad r.fence r.lost r.more r.ran r.status r.token r.worker
     r.wait s.worker w.base

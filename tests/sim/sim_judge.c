@@ -55,12 +55,11 @@ static int64_t judge_next_run(const struct sim *s, const struct sim_task *t,
     int64_t period = judge_ms(t->options.period_s), now = sim_redis_ms(s);
     if (!t->options.prevent_drift)
         return before->start_ms + period;
+    if (now < t->begin_ms) /* Redis's clock went back */
+        return t->begin_ms;
     if (period == 0)
         return now;
-    /* The first slot of the grid behind now; now may lie before it all. */
     int64_t n = (now - t->begin_ms) / period;
-    if (now < t->begin_ms && (now - t->begin_ms) % period != 0)
-        n--;
     return t->begin_ms + period * (n + 1);
 }
 

@@ -83,8 +83,9 @@ static void worker_log(enum stint_log_level level, const char *text, void *arg)
     struct sim_life *life = arg;
     if (level != STINT_LOG_DEBUG)
         sim_trace(life->sim, "%s: says: %s", life->worker.name, text);
-    if (strncmp(text, "command: ", 9) == 0)
-        sim_fleet_obeyed(life, text + 9);
+    static const char command[] = "event=command verb=";
+    if (strncmp(text, command, sizeof(command) - 1) == 0)
+        sim_fleet_obeyed(life, text + sizeof(command) - 1);
 }
 
 static int worker_no_function(stint_run *run, void *arg)
@@ -138,7 +139,7 @@ static void worker_fill(struct sim_life *life, int incarnation)
 {
     struct sim *s = life->sim;
     struct worker *w = &life->worker;
-    life->log = (struct log){worker_log, life};
+    life->log = (struct log){worker_log, life, NULL};
     w->config = &life->config;
     w->log = &life->log;
     snprintf(w->host, sizeof(w->host), "sim");
@@ -165,8 +166,8 @@ static void worker_fill(struct sim_life *life, int incarnation)
     sim_executor_init(&life->threads, life, 1);
     for (int i = 0; i < life->config.n_types; i++)
         if (life->config.types[i].runs_on == EXECUTOR_PROGRAM)
-            w->executors[EXECUTOR_PROGRAM] = &life->programs.base;
-    w->executors[EXECUTOR_THREAD] = &life->threads.base;
+            w->config->executors[EXECUTOR_PROGRAM] = &life->programs.base;
+    w->config->executors[EXECUTOR_THREAD] = &life->threads.base;
 }
 
 static void worker_on_ready(const struct redisReply *reply,

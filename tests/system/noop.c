@@ -64,6 +64,16 @@ static int fail(stint_run *run, void *arg)
     return 1;
 }
 
+/* Of who queued it, "none" without. */
+static int trace(stint_run *run, void *arg)
+{
+    char json[80];
+    const char *parent = stint_run_traceparent(run);
+    (void)arg;
+    snprintf(json, sizeof(json), "\"%s\"", parent ? parent : "none");
+    return stint_run_set_result(run, json);
+}
+
 /* Takes the worker with it. */
 static int crash(stint_run *run, void *arg)
 {
@@ -79,6 +89,7 @@ static const struct stint_function functions[] = {
     {"sleep_ms", sleep_ms, NULL},
     {"fail", fail, NULL},
     {"pid", pid, NULL},
+    {"trace", trace, NULL},
 };
 
 const struct stint_module stint_module = {

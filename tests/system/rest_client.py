@@ -40,6 +40,7 @@ class Client:
         at = urllib.parse.urlparse(url)
         self.host, self.port = at.hostname, at.port
         self.link = None
+        self.validators = {}
         self.seen = {}  # (method, template): the statuses
         self.doc = json.loads(self.send("GET", "/api/v1/openapi.json").body)
         self.templates = [
@@ -87,16 +88,24 @@ class Client:
                 return template
         return None
 
+    def operation(self, method, path):
+        of = self.doc["paths"].get(self.template(method, path), {})
+        return of.get(method.lower(), {})
+
     def judge(self, schema, value, what):
-        root = dict(schema, components=self.doc["components"])
+        key = json.dumps(schema)
+        if key not in self.validators:
+            root = dict(schema, components=self.doc["components"])
+            self.validators[key] = Draft202012Validator(root)
         faults = [f"{'/'.join(map(str, e.absolute_path))}: {e.message}"
-                  for e in Draft202012Validator(root).iter_errors(value)]
+                  for e in self.validators[key].iter_errors(value)]
         check(not faults, what, faults[:3])
 
     def judge_answer(self, method, target, answer):
         path = target.split("?")[0]
         what = f"{method} {target} -> {answer.status}"
-        if answer.status >= 400:
+        documented = self.operation(method, path).get("responses", {})
+        if answer.status >= 400 and str(answer.status) not in documented:
             same(f"{what}: type", PROBLEM, answer.type)
             same(f"{what}: status", answer.status, answer["status"])
             self.judge({"$ref": "#/components/schemas/Problem"}, answer.json,
@@ -106,15 +115,15 @@ class Client:
             check(answer.status in (404, 405), what, "is not documented")
             return
         self.seen.setdefault((method, template), set()).add(answer.status)
-        if answer.status >= 400:
+        if answer.status >= 400 and str(answer.status) not in documented:
             return
-        operation = self.doc["paths"][template][method.lower()]
-        content = operation["responses"][str(answer.status)]["content"]
+        content = documented[str(answer.status)]["content"]
         check(answer.type in content, what, answer.type, "is not documented")
         schema = content[answer.type]["schema"]
         if answer.type == LINES:
-            for line in answer.body.splitlines():
-                self.judge(schema, json.loads(line), what)
+            for i, line in enumerate(answer.body.splitlines()):
+                if i < 100 or b"null" in line:
+                    self.judge(schema, json.loads(line), what)
         elif answer.type == JSON:
             self.judge(schema, answer.json, what)
 

@@ -19,7 +19,7 @@ is_there() {
 }
 until_true 10 "Redis is there" is_there
 until_now() { # the tasks were made in the past, or a moment ago
-    ! "$STINT" list --status QUEUED --limit 0 --json | grep -q .
+    ! "$STINT" list --status QUEUED --limit 1 --json | grep -q .
 }
 gold() {
     python3 "$golden/golden.py" "$tmp/redis.sock" "$@" >"$tmp/gold.log" 2>&1 ||

@@ -16,8 +16,8 @@ redis_wait
 worker warned --drain
 ended "$worker_pid" 20
 contains "39: an eviction policy is named" \
-    "maxmemory-policy is allkeys-random" "$(cat "$tmp/warned.log")"
-contains "23: no append-only file, too" "appendonly no" \
+    "maxmemory-policy=allkeys-random" "$(cat "$tmp/warned.log")"
+contains "23: no append-only file, too" appendonly=no \
     "$(cat "$tmp/warned.log")"
 redis_kill
 redis_up --maxmemory-policy noeviction

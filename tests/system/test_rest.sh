@@ -5,10 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 
 PYTHON=${PYTHON:-/usr/bin/python3}
-"$PYTHON" -c 'import jsonschema' 2>/dev/null || {
-    echo "skipped: there is no python3-jsonschema"
-    exit 77
-}
+"$PYTHON" -c 'import jsonschema' 2>/dev/null ||
+    fail "it takes python3-jsonschema (deploy/packages test)"
 cat >"$tmp/worker.json" <<END
 {"groups": ["main", "side"],
  "tasks": {"echo": {"exec": ["echo", "{args.0}"]},

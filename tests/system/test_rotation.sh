@@ -41,7 +41,7 @@ argv_is_clean() {
     return 1
 }
 until_true 5 "the password is not in the command line" argv_is_clean
-until_true 10 "which works all the same" grep -q connected "$tmp/argv.log"
+until_true 10 "which works all the same" grep -q event=connect "$tmp/argv.log"
 kill "$worker_pid"
 ended "$worker_pid" 10
 
@@ -76,10 +76,10 @@ admin ACL SETUSER alice resetpass '>canary-two' >/dev/null
 admin CLIENT KILL USER alice >/dev/null
 until_true 10 "WRONGPASS is told" grep -q 'WRONGPASS' "$tmp/w.log"
 said=$(grep WRONGPASS "$tmp/w.log" | head -n 1)
-contains "with the user" '"alice"' "$said"
+contains "with the user" alice "$said"
 contains "and the command" 'AUTH' "$said"
 exits "a client is told, too" 3 "$STINT" queue-task f
-contains "with the user" '"alice"' "$errout"
+contains "with the user" alice "$errout"
 before=$(refusals WRONGPASS)
 sleep 4
 after=$(refusals WRONGPASS)

@@ -83,7 +83,7 @@ void begin(struct fixture *f)
 {
     memset(f, 0, sizeof(*f));
     buf_init(&f->log, 1 << 20);
-    f->to_log = (struct log){on_log, f};
+    f->to_log = (struct log){on_log, f, NULL};
     f->n_fds = fds_count();
 }
 

@@ -82,11 +82,12 @@ static void test_every_kind(void **state)
     assert_int_equal(type("c")->pool->max_tasks, 10);
     assert_int_equal(type("c")->pool->max_rss_bytes, 2 * 1024 * 1024);
     assert_string_equal(type("c")->pool->argv[1], "y");
-    assert_int_equal(type("f")->runs_on, EXECUTOR_CHILDREN);
+    assert_int_equal(type("f")->runs_on, EXECUTOR_FORKS);
     assert_null(type("f")->pool->argv);
     assert_non_null(type("f")->function.fn);
     assert_int_equal(type("f")->pool->confine.umask, 0077);
-    assert_int_equal(config_count(&config, EXECUTOR_CHILDREN), 2);
+    assert_int_equal(config_count(&config, EXECUTOR_CHILDREN), 1);
+    assert_int_equal(config_count(&config, EXECUTOR_FORKS), 1);
     assert_int_equal(config.n_pools, 2);
     config_close(&config);
 }

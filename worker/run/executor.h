@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What can run a task: a program (program.c), a process that stays
- * (pools.c), or a C function on a pool of threads (thread.c). All calls and
+/* What can run a task: a program (program.c), a process that stays (pools.c: a
+ * child, or a fork for C functions), or a C function on a pool of threads
+ * (thread.c). All calls and
  * callbacks happen on the thread that owns the event loop. */
 #ifndef STINT_WORKER_EXECUTOR_H
 #define STINT_WORKER_EXECUTOR_H
@@ -20,8 +21,8 @@ struct run;
 struct json_t;
 
 /* Which executor has a function's runs. */
-enum executor_kind { EXECUTOR_PROGRAM, EXECUTOR_CHILDREN, EXECUTOR_THREAD,
-                     EXECUTOR_N };
+enum executor_kind { EXECUTOR_PROGRAM, EXECUTOR_CHILDREN, EXECUTOR_FORKS,
+                     EXECUTOR_THREAD, EXECUTOR_N };
 
 enum run_outcome { RUN_COMPLETED, RUN_FAILED, RUN_TIMEOUT, RUN_STOPPED };
 
@@ -67,6 +68,7 @@ struct run {
     const char *function;
     uint64_t fence;
     int attempt;          /* 1, 2, … */
+    const char *traceparent; /* of who queued it (W3C); NULL: none */
     int64_t timeout_ms;   /* > 0 */
     int64_t deadline_wall_ms; /* start + timeout by Redis's clock */
     const char *json;     /* the whole task as JSON, for stdin */
@@ -144,6 +146,8 @@ struct function {
 };
 struct executor *thread_executor_new(const struct executor_options *o,
                                      struct stint_err *err);
+/* Makes it n threads; it never has fewer than before. Errors: NOMEM, SYSTEM. */
+int thread_executor_grow(struct executor *e, int n, struct stint_err *err);
 /* Instead of close, when a function does not return: leaves it and its thread
  * to themselves. Nothing is called back any more, and what they use stays. */
 void thread_executor_abandon(struct executor *e);
@@ -163,6 +167,10 @@ struct child_pool {
  * run in forks of this process (nursery.h). Errors: NOMEM, SYSTEM. */
 struct executor *children_executor_new(const struct executor_options *o,
                                        struct stint_err *err);
+/* Few runs will come, if any: its processes go as soon as they have none. */
+void children_executor_retire(struct executor *e);
+/* All of them have gone: close does not wait. */
+int children_executor_is_gone(const struct executor *e);
 
 /* Kills, by SIGKILL, every process with a sign of this worker (orphan.h),
  * until a pass finds none or `passes` are done. Used at a worker's end and by

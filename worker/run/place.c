@@ -75,10 +75,18 @@ void pool_feed(struct pool *pool)
     }
 }
 
+static int place_is_needed(const struct place *p)
+{
+    return !p->pool->pools->is_retiring || p->pool->first != NULL;
+}
+
 static void place_rest(struct place *p)
 {
     idle_add(p);
-    pool_feed(p->pool);
+    if (place_is_needed(p))
+        pool_feed(p->pool);
+    else
+        place_retire(p);
 }
 
 void place_tell(struct place *p, const char *type, int64_t n)
@@ -91,12 +99,21 @@ void place_tell(struct place *p, const char *type, int64_t n)
     resident_send(&p->resident, frame);
 }
 
-static void place_retire(struct place *p)
+/* It has no run. */
+static void place_dismiss(struct place *p)
 {
     p->state = PLACE_LEAVING;
     p->was_told = 1;
     place_tell(p, "exit", 0);
     place_set_due(p, clock_mono_ms() + EXIT_MS);
+}
+
+void place_retire(struct place *p)
+{
+    if (p->state != PLACE_IDLE)
+        return;
+    idle_remove(p);
+    place_dismiss(p);
 }
 
 static int place_is_spent(const struct place *p)
@@ -119,7 +136,7 @@ static void place_take_back(struct place *p)
     if (p->resident.kid.pid == 0) /* its last words */
         p->state = PLACE_LEAVING;
     else if (place_is_spent(p))
-        place_retire(p);
+        place_dismiss(p);
     else
         place_rest(p);
 }
@@ -136,9 +153,9 @@ static void place_wait(struct place *p, const char *what)
     int is_first = p->n_failures > p->pool->n_warned;
     if (is_first)
         p->pool->n_warned = p->n_failures;
-    log_write(log, is_first ? STINT_LOG_WARN : STINT_LOG_DEBUG,
-              "%s: %s; another one in %g s", pool_name(p->pool), what,
-              (double)wait_ms / 1000);
+    log_at(log, is_first ? STINT_LOG_WARN : STINT_LOG_DEBUG,
+           log_event("child"), log_text("program", pool_name(p->pool)),
+           log_text("error", what), log_s("again_s", wait_ms));
     place_set_due(p, clock_mono_ms() + wait_ms);
 }
 
@@ -194,12 +211,18 @@ void place_start(struct place *p)
 {
     p->n_runs = 0;
     p->was_told = 0;
+    if (!place_is_needed(p)) {
+        p->state = PLACE_EMPTY;
+        p->due_ms = INT64_MAX;
+        return;
+    }
     if (resident_start(&p->resident) < 0) {
         place_fail_start(p);
         return;
     }
-    log_debug(p->pool->pools->o.log, "%s: child %ld", pool_name(p->pool),
-              (long)p->resident.kid.pid);
+    log_debug(p->pool->pools->o.log, log_event("child"),
+              log_text("program", pool_name(p->pool)),
+              log_n("pid", p->resident.kid.pid));
     p->state = PLACE_STARTING;
     place_set_due(p, clock_mono_ms() + HELLO_MS);
 }
@@ -252,8 +275,9 @@ void place_on_gone(struct resident *r)
     end_describe(r, text, sizeof(text));
     if (had_run || p->was_told) {
         if (!p->was_told)
-            log_info(p->pool->pools->o.log, "%s: %s", pool_name(p->pool),
-                     text);
+            log_info(p->pool->pools->o.log, log_event("child"),
+                     log_text("program", pool_name(p->pool)),
+                     log_text("error", text));
         p->n_failures = 0;
         place_start(p);
         pool_feed(p->pool);
@@ -353,8 +377,8 @@ static void place_on_hello(struct place *p, const json_t *frame,
                                     json_true());
     }
     if (name != NULL)
-        log_debug(p->pool->pools->o.log, "child %ld: %.100s",
-                  (long)p->resident.kid.pid, name);
+        log_debug(p->pool->pools->o.log, log_event("child"),
+                  log_n("pid", p->resident.kid.pid), log_text("hello", name));
     p->pool->n_warned = 0;
     resident_ignore(&p->resident);
     place_rest(p);

@@ -133,6 +133,17 @@ static void pools_on_timer(evutil_socket_t fd, short what, void *arg)
     timer_set(ps, clock_mono_ms());
 }
 
+/* They retire, and one has come all the same: taken before, or prefetched. */
+static void pool_recall(struct pool *pool)
+{
+    for (int k = 0; k < pool->n_places && pool->first != NULL; k++)
+        if (pool->places[k].state == PLACE_EMPTY &&
+            pool->places[k].due_ms == INT64_MAX) {
+            place_start(&pool->places[k]);
+            break;
+        }
+}
+
 static void pools_start(struct executor *e, struct run *run)
 {
     struct pools *ps = (struct pools *)e;
@@ -141,6 +152,8 @@ static void pools_start(struct executor *e, struct run *run)
         pool++;
     queue_add(pool, errand_new(pool, run, clock_mono_ms()));
     pool_feed(pool);
+    if (ps->is_retiring)
+        pool_recall(pool);
 }
 
 static void pools_stop(struct executor *e, struct run *run, int at_once)
@@ -248,6 +261,28 @@ static void pools_close(struct executor *e)
         nanosleep(&pause, NULL);
     errands_end(ps);
     pools_free(ps);
+}
+
+void children_executor_retire(struct executor *e)
+{
+    struct pools *ps = (struct pools *)e;
+    ps->is_retiring = 1;
+    for (int i = 0; i < ps->n_pools; i++)
+        for (int k = 0; k < ps->pools[i].n_places; k++)
+            place_retire(&ps->pools[i].places[k]);
+}
+
+int children_executor_is_gone(const struct executor *e)
+{
+    const struct pools *ps = (const struct pools *)e;
+    int gone = ps->over == NULL;
+    for (int i = 0; i < ps->n_pools; i++) {
+        const struct pool *pool = &ps->pools[i];
+        gone &= pool->first == NULL;
+        for (int k = 0; k < pool->n_places; k++)
+            gone &= pool->places[k].state == PLACE_EMPTY;
+    }
+    return gone;
 }
 
 /* ---- Its beginning ------------------------------------------------------- */

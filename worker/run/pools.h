@@ -73,6 +73,7 @@ struct pools {
     int n_pools;
     struct event *timer;      /* for next_ms and over */
     int64_t next_ms;          /* nothing is due before */
+    int is_retiring;          /* who has nothing to do goes, and nobody comes */
     struct errand *over, *spare;
     struct buf frame;         /* that is being made */
 };
@@ -88,10 +89,13 @@ void errand_is_over(struct errand *e, enum run_outcome outcome);
 
 /* place.c. Hands runs that wait to whoever is idle. */
 void pool_feed(struct pool *pool);
-/* A process for an empty place, or else for some time none. */
+/* A process for an empty place, or else for some time none; none at all where
+ * they retire and no run waits. */
 void place_start(struct place *p);
 /* Does what is due. */
 void place_due(struct place *p, int64_t now_ms);
+/* An idle one may go. */
+void place_retire(struct place *p);
 /* Asks its run to end, and kills it after the grace period. */
 void place_cancel(struct place *p, enum run_outcome why, int64_t now_ms);
 /* "exit", or "ping" with a number. */

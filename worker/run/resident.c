@@ -101,8 +101,8 @@ static void output_log(struct resident *r, const char *data, size_t len)
         while (text.len > 0 && strchr("\r\n ", text.data[text.len - 1]))
             text.data[--text.len] = '\0';
         if (text.len > 0)
-            log_debug(r->home->log, "child %ld: %s%s", (long)r->kid.pid, text.data,
-                      len > SHOWN_BYTES ? " ..." : "");
+            log_debug(r->home->log, log_event("child"),
+                      log_n("pid", r->kid.pid), log_text("wrote", text.data));
     }
     buf_close(&text);
 }

@@ -97,6 +97,11 @@ const struct json_t *stint_run_var(const stint_run *r, const char *name)
     return json_object_get(run_part(r, "vars"), name);
 }
 
+const char *stint_run_traceparent(const stint_run *r)
+{
+    return json_string_value(run_part(r, "traceparent"));
+}
+
 int stint_run_is_cancelled(const stint_run *r)
 {
     return r->ops->is_cancelled((stint_run *)r);

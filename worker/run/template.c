@@ -324,13 +324,15 @@ void template_free(char **argv)
 /* ---- The environment --------------------------------------------------- */
 
 /* Children must not reach Redis by accident, nor be taken for children of a
- * worker above us. */
+ * worker above us, nor speak for us to the service manager, nor think that what
+ * started us has started them. */
 static int env_is_hidden(const char *entry)
 {
     static const char *const names[] = {
         "STINT_URL=", "STINT_RUN_ID=", "STINT_WORKER=", "STINT_TASK_ID=",
         "STINT_FENCE=", "STINT_ATTEMPT=", "STINT_FUNCTION=",
-        "STINT_DEADLINE=", "STINT_RESULT_FD="};
+        "STINT_DEADLINE=", "STINT_RESULT_FD=", "NOTIFY_SOCKET=",
+        "WATCHDOG_USEC=", "WATCHDOG_PID=", "TRACEPARENT=", "TRACESTATE="};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0)
@@ -374,13 +376,30 @@ static char *env_entry(const char *name, const char *value)
     return s;
 }
 
+/* The last of our own; behind it, in the same piece of memory, the one that is
+ * not always there, or "". */
+static char *env_entry_last(const char *traceparent)
+{
+    static const char last[] = "STINT_RESULT_FD=3", name[] = "TRACEPARENT=";
+    size_t len = traceparent != NULL ? strlen(traceparent) : 0;
+    char *s = calloc(1, sizeof(last) + sizeof(name) + len);
+
+    if (s)
+        memcpy(s, last, sizeof(last));
+    if (s && traceparent)
+        snprintf(s + sizeof(last), sizeof(name) + len, "%s%s", name,
+                 traceparent);
+    return s;
+}
+
 /* Ours first, so that a look into /proc finds them early. */
 char **env_fill(char *const *inherited, const char *worker,
                 const char *run_entry, const struct run *run,
                 const struct confine *confine)
 {
     size_t n = confine_env_max(confine, inherited);
-    char **env = calloc(ENV_OWN + n + 1, sizeof(*env));
+    char **env = calloc(ENV_OWN + n + 2, sizeof(*env));
+    size_t own = ENV_OWN;
     char fence[24], attempt[16], deadline[TIME_TEXT_LEN];
     int ok = 1;
 
@@ -396,10 +415,12 @@ char **env_fill(char *const *inherited, const char *worker,
     env[4] = env_entry("STINT_ATTEMPT", attempt);
     env[5] = env_entry("STINT_FUNCTION", run->function);
     env[6] = env_entry("STINT_DEADLINE", deadline);
-    env[7] = env_entry("STINT_RESULT_FD", "3");
+    env[7] = env_entry_last(run->traceparent);
+    if (env[7] && run->traceparent)
+        env[own++] = env[7] + strlen(env[7]) + 1;
     for (size_t i = 0; i < ENV_OWN; i++)
         ok &= env[i] != NULL;
-    confine_env(confine, inherited, env + ENV_OWN);
+    confine_env(confine, inherited, env + own);
     if (ok)
         return env;
     env_free(env);

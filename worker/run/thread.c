@@ -514,10 +514,11 @@ static int threads_start(struct pool *p, int n, struct stint_err *err)
 {
     sigset_t all, old;
     int rc = 0;
+    pthread_t *threads = realloc(p->threads, (size_t)n * sizeof(*threads));
 
-    p->threads = calloc((size_t)n, sizeof(*p->threads));
-    if (!p->threads)
+    if (!threads)
         return err_set(err, STINT_NOMEM, "out of memory");
+    p->threads = threads;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     while (rc == 0 && p->n_threads < n) {
@@ -528,6 +529,13 @@ static int threads_start(struct pool *p, int n, struct stint_err *err)
     if (rc == 0)
         return 0;
     return err_set(err, STINT_SYSTEM, "threads: %s", strerror(rc));
+}
+
+int thread_executor_grow(struct executor *e, int n, struct stint_err *err)
+{
+    struct pool *p = (struct pool *)e;
+
+    return n <= p->n_threads ? 0 : threads_start(p, n, err);
 }
 
 struct executor *thread_executor_new(const struct executor_options *o,

@@ -20,6 +20,7 @@
 #include <stint/events.h> /* what happened to them */
 #include <stint/async.h>  /* the same on an event loop */
 #include <stint/worker.h> /* run tasks */
+#include <stint/notify.h> /* tell the service manager */
 #include <stint/duties.h> /* keep the fleet's time without running tasks */
 
 #endif

@@ -32,6 +32,9 @@ STINT_API const struct json_t *stint_run_var(const stint_run *r,
  * smaller one. */
 STINT_API uint64_t stint_run_fence(const stint_run *r);
 STINT_API int stint_run_attempt(const stint_run *r); /* 1, 2, … */
+/* The trace of who queued it, as W3C's Trace Context writes it; NULL: none. A
+ * span of the run is its child. */
+STINT_API const char *stint_run_traceparent(const stint_run *r);
 
 /* How long there is. The instant the timeout passes, in ms since the epoch by
  * Redis's clock; and the seconds until then by ours, < 0 once it has. */
@@ -104,6 +107,13 @@ struct stint_module {
     const struct stint_function *functions;
 };
 
+/* A line is one event, as text: `event=WORD key=value …`, in UTF-8 without
+ * control characters, at most 1,000 bytes. A value that is not plain stands in
+ * quotes, exactly as a JSON string would; one that is bare and looks like a
+ * number is one. Of an event and level at most 20 lines a second come (500 at
+ * STINT_LOG_DEBUG); of the rest `event=suppressed of=WORD lines=N` tells.
+ * Arguments, results and output of tasks are never in it. Called on the
+ * worker's thread. */
 enum stint_log_level { STINT_LOG_ERROR, STINT_LOG_WARN, STINT_LOG_INFO,
                        STINT_LOG_DEBUG };
 typedef void (*stint_log_fn)(enum stint_log_level level, const char *line,
@@ -128,10 +138,18 @@ struct stint_worker_options {
     int max_empty_runs;      /* return after so many looks in a row, a
                                 heartbeat apart, found nothing to do; 0:
                                 never */
+    int log_runs;            /* 1: a line (STINT_LOG_DEBUG) at the start and
+                                end of each run, and why it failed in its own
+                                words; 0: only one of those that did not
+                                complete, without these */
+    int announce;            /* 1: tells the service manager how it is, see
+                                <stint/notify.h>: READY, STATUS, RELOADING,
+                                STOPPING, WATCHDOG; for programs that are
+                                nothing but this worker */
 };
 #define STINT_WORKER_OPTIONS_INIT                                              \
     {sizeof(struct stint_worker_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-     0, 0}
+     0, 0, 0, 0}
 
 typedef struct stint_worker stint_worker;
 /* Reads the configuration; does not connect. Errors: INVALID. */
@@ -170,6 +188,14 @@ stint_worker_start(stint_worker *w, struct event_base *base,
 /* Async-signal-safe. First call: takes nothing new, finishes what runs (up to
  * shutdown_s), releases the rest. Second call: releases all at once. */
 STINT_API void stint_worker_stop(stint_worker *w);
+/* Async-signal-safe. Reads the configuration file again, as the worker's loop
+ * comes to it: groups, concurrency, functions and all of their settings. What
+ * runs goes on by the old one; functions that were registered, and options,
+ * stay. A file that cannot be used is refused as a whole, and the old one goes
+ * on. The log tells either (event=reload). C functions in processes can be
+ * removed, but to add or to change them takes a restart, as does new code of a
+ * module that is loaded already. */
+STINT_API void stint_worker_reload(stint_worker *w);
 /* Not while it runs, but from on_end. NULL is fine. */
 STINT_API void stint_worker_free(stint_worker *w);
 
@@ -187,6 +213,9 @@ STINT_API STINT_CHECKED int stint_supervisor_run(stint_supervisor *s,
 /* Async-signal-safe, as stint_worker_stop. The child inherits the caller's
  * signal handlers, so calling it from one is right in both processes. */
 STINT_API void stint_supervisor_stop(stint_supervisor *s);
+/* Async-signal-safe, as stint_worker_reload; the next worker reads the file in
+ * any case. */
+STINT_API void stint_supervisor_reload(stint_supervisor *s);
 STINT_API void stint_supervisor_free(stint_supervisor *s);
 
 #ifdef __cplusplus

@@ -242,7 +242,7 @@ export class Client {
             throw new StintError('INVALID', `no such status: ${status}`);
         const found = [];
         const most = limit > 0 ? limit : Infinity;
-        for (const name of await this.#groups.wanted(group))
+        for (const name of [...await this.#groups.wanted(group)].sort())
             for (const part of this.#groups.partsNamed(name))
                 for (let cursor = ''; found.length < most;) {
                     const reply = await this.#caller.call('list', part, [
@@ -270,7 +270,7 @@ export class Client {
         for (const name of await this.#groups.wanted(group)) {
             const row = {group: name, ...Object.fromEntries(
                 [...COUNTS, 'workers', 'waiting', 'broadcasts',
-                 'oldest_due_ms'].map((key) => [key, 0]))};
+                 'oldest_due_ms'].map((key) => [key, 0])), paused: false};
             for (const part of this.#groups.partsNamed(name)) {
                 const reply = await this.#caller.call('stats', part, []);
                 const n = reply.map(Number);
@@ -281,6 +281,7 @@ export class Client {
                 row.workers = Math.max(row.workers, n[14]);
                 row.waiting += n[16];
                 row.broadcasts += n[17];
+                row.paused ||= n[18] > 0;
             }
             rows.push(row);
         }

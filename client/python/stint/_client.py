@@ -188,7 +188,7 @@ class Client:
              limit: Optional[int] = 100) -> Iterator[Dict[str, Any]]:
         """Tasks, as task_status has them. limit None: all."""
         left = limit
-        for name in self._link.groups_wanted(group):
+        for name in sorted(self._link.groups_wanted(group)):
             for part in range(self._link.parts_of(name)):
                 for one in self._list_part(part_name(name, part), status or "",
                                            function or ""):

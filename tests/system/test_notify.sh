@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What a worker tells its service manager, over both kinds of sockets.
+. "$(dirname "$0")/lib.sh"
+
+cat >"$tmp/worker.json" <<'END'
+{"tasks": {"echo": {"exec": ["echo"]}}}
+END
+
+# manager ADDRESS FILE: writes what comes to the socket, a line each
+manager() {
+    python3 - "$1" "$2" <<'END' &
+import os, socket, sys
+address, path = sys.argv[1:]
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("\0" + address[1:] if address[0] == "@" else address)
+out = open(path, "w", buffering=1)
+print("listening", file=out)
+while True:
+    print(s.recv(4096).decode().replace("\n", " "), file=out)
+END
+    manager=$!
+    pids+=("$manager")
+    until_true 10 "the manager listens" test -s "$2"
+}
+has() {
+    grep -qE "$1" "$said"
+}
+times() {
+    [ "$(grep -c "$1" "$said")" -ge "$2" ]
+}
+
+for address in "$tmp/notify" "@stint-test-$$"; do
+    said=$tmp/said
+    rm -f "$said"
+    manager "$address" "$said"
+    NOTIFY_SOCKET=$address WATCHDOG_USEC=400000 "$STINT" worker \
+        --config "$tmp/worker.json" --name w >>"$tmp/w.log" 2>&1 </dev/null &
+    w=$!
+    pids+=("$w")
+    until_true 10 "READY" has '^READY=1$'
+    until_true 5 "a status" has '^STATUS=ACTIVE: 0 of [0-9]+ running, 0 runs'
+    until_true 5 "WATCHDOG, again and again" times '^WATCHDOG=1$' 5
+    kill -HUP "$w"
+    until_true 5 "RELOADING" has '^RELOADING=1 MONOTONIC_USEC=[0-9]+$'
+    until_true 5 "and READY again" times '^READY=1$' 2
+    # Stopped, it does not say that it lives.
+    kill -STOP "$w"
+    sleep 0.3
+    n=$(grep -c WATCHDOG "$said")
+    sleep 0.6
+    equal "a worker that stands still is silent" "$n" \
+        "$(grep -c WATCHDOG "$said")"
+    kill -CONT "$w"
+    kill "$w"
+    ended "$w" 10
+    equal "it ends well" 0 "$ended_status"
+    has '^STOPPING=1$' || fail "STOPPING: $(cat "$said")"
+    equal "READY came before all" "READY=1" \
+        "$(grep -vE 'listening|WATCHDOG' "$said" | head -n 1)"
+    kill_hard "$manager"
+done
+
+# Of another process: not ours to feed.
+said=$tmp/said-other
+manager "$tmp/other" "$said"
+NOTIFY_SOCKET=$tmp/other WATCHDOG_USEC=400000 WATCHDOG_PID=1 "$STINT" worker \
+    --config "$tmp/worker.json" --max-empty-runs 1 --heartbeat 0.6 \
+    >>"$tmp/w.log" 2>&1 </dev/null
+has 'READY' || fail "READY: $(cat "$said")"
+has 'WATCHDOG' && fail "it feeds another's watchdog"
+ok "a watchdog of another process is left alone"
+NOTIFY_SOCKET=$tmp/nobody "$STINT" worker --config "$tmp/worker.json" \
+    --max-empty-runs 1 --heartbeat 0.3 >>"$tmp/w.log" 2>&1 </dev/null ||
+    fail "nobody hears, and it fails"
+ok "that nobody hears changes nothing"
+passed
