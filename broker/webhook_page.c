@@ -77,6 +77,9 @@ static int body_complete(json_t *o, stint *s, struct stint_err *err)
         json_object_set_new(o, "task_name", json_string(t->task_name));
         json_object_set_new(o, "times_run", json_integer(t->times_run));
         json_object_set_new(o, "times_failed", json_integer(t->times_failed));
+        if (t->traceparent != NULL)
+            json_object_set_new(o, "traceparent",
+                                json_string(t->traceparent));
         if (t->error != NULL)
             json_object_set_new(o, "error", json_string(t->error));
     }

@@ -285,6 +285,8 @@ void status_json(const struct stint_status *t, unsigned flags)
     json_text(&j, "id", t->id);
     json_text(&j, "function", t->function);
     json_text(&j, "task_name", t->task_name);
+    if (t->traceparent)
+        json_text(&j, "traceparent", t->traceparent);
     json_text(&j, "group_name", t->group_name);
     json_text(&j, "status", t->status);
     json_value(&j, "args", t->args);
