@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Turns the files of the dashboard into C, for broker/assets.h. Run by the
+# Turns the files of the dashboard into C, for broker/http/assets.h. Run by the
 # build as a script:
 #   cmake -D FILES=index.html,app.js,... -D IN=broker/web -D OUT=assets.c -P this
 # The table is called assets, or as -D TABLE=name says.

@@ -15,7 +15,7 @@ struct asset {
 extern const struct asset assets[];
 extern const size_t assets_n;
 
-/* broker/openapi.json, with the version in it: one row. */
+/* broker/api/openapi.json, with the version in it: one row. */
 extern const struct asset openapi[];
 
 #endif
