@@ -262,7 +262,8 @@ static void data_compare(void)
 
 static int is_in_chance(int argc, const struct arg *argv)
 {
-    static const char *const words[] = {"stint_why", "stint_list", "HGETALL",
+    static const char *const words[] = {"stint_why", "stint_list", "stint_measures",
+                                        "HGETALL",
                                         "SSCAN", "KEYS",
                                         "HSCAN", "ZSCAN"};
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
