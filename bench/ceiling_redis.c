@@ -131,7 +131,7 @@ void keys_remove(struct ceiling *c)
 {
     static const char *const names[] = {
         "task", "state", "queued", "levels", "finished", "ids", "run", "ended",
-        "wake", "workers", "assigned:" CEILING_WORKER,
+        "measures", "wake", "workers", "assigned:" CEILING_WORKER,
         "running:" CEILING_WORKER, "stops:" CEILING_WORKER,
         "signal:" CEILING_WORKER,
     };

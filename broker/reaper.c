@@ -380,7 +380,8 @@ static int64_t reaper_sees_ms(const struct reaper_group *g)
 
 /* Where something has happened a sample is due once a step, else seldom: a
  * thousand idle groups are not to cost anything. word: of wake; redis_ms: now.
- * *wait_ms becomes shorter if the next is due before. */
+ * *wait_ms becomes shorter if the next is due before; not of a group that is
+ * seen for the first time, of which nothing says that anything happens. */
 static void reaper_plan_sample(struct reaper_group *g, const char *word,
                                int64_t redis_ms, int64_t now_ms,
                                int64_t *wait_ms)
@@ -393,7 +394,7 @@ static void reaper_plan_sample(struct reaper_group *g, const char *word,
         (!is_idle || now_ms >= g->idle_mono_ms))
         g->due |= DUTY_SAMPLE;
     int64_t step_ms = SAMPLE_MS - redis_ms % SAMPLE_MS;
-    if (!is_idle && step_ms < *wait_ms)
+    if (!is_idle && g->sampled[0] != '\0' && step_ms < *wait_ms)
         *wait_ms = step_ms;
 }
 

@@ -213,6 +213,9 @@ local function fire_due(w, now, now_us, limit)
                               delay = r.delay, backoff = r.backoff,
                               cap = r.cap, period = r.period,
                               cron = r.cron, discard = r.discard}
+                if r.cron and tonumber(r.begin or 0) > now then
+                    part.begin = r.begin -- no match before it
+                end
                 put(w, 'HSET', base .. ':task', id .. '@' .. num(i), task)
                 requeue(w, id .. '@' .. num(i), part, now, task)
                 signal(w, worker)

@@ -102,7 +102,7 @@ count_runs = function(w, now)
         local fn = t.fn
         for i = 1, #BOUNDS + 1 do
             if t[i] then
-                fn = add(t.kind .. i, fn, t[i])
+                fn = add(t.kind .. num(i), fn, t[i])
             end
         end
         if t.sum > 0 then
@@ -189,7 +189,7 @@ local function sample_of(base, now)
     local fields, kinds = {'qs', 'rs'}, {'q', 'C', 'F', 'T', 'S'}
     for _, kind in ipairs(kinds) do
         for i = 1, #BOUNDS + 1 do
-            fields[#fields + 1] = kind .. i
+            fields[#fields + 1] = kind .. num(i)
         end
     end
     local values = fetch(base .. ':measures', fields)
@@ -197,7 +197,7 @@ local function sample_of(base, now)
     local n, runs = #BOUNDS + 1, {}
     for i = 1, n do
         if values[2 + i] then
-            line = line .. ' q' .. i .. '=' .. values[2 + i]
+            line = line .. ' q' .. num(i) .. '=' .. values[2 + i]
         end
         for kind = 1, 4 do
             runs[i] = (runs[i] or 0) + (values[2 + kind * n + i] or 0)
@@ -205,7 +205,7 @@ local function sample_of(base, now)
     end
     for i = 1, n do
         if runs[i] > 0 then
-            line = line .. ' r' .. i .. '=' .. num(runs[i])
+            line = line .. ' r' .. num(i) .. '=' .. num(runs[i])
         end
     end
     return line

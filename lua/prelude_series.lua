@@ -1,15 +1,17 @@
 -- Behind prelude.lua: what follows when a run of a task has ended: the next of
 -- its series, a retry, or an end state.
 
+-- cron: the next match, as the worker of the run tells it: never one before
+-- the start_time. A retry has none.
 local function next_run(r, now, cron)
     local period = tonumber(r.period or 60000)
-    local begin = tonumber(r.begin or 0)
-    if begin > now and (r.cron or r.drift) then
-        return begin -- it ran before its time (run_now)
-    elseif r.cron and cron then
+    if r.cron and cron then
         return cron
     elseif r.drift then
-        if period == 0 then
+        local begin = tonumber(r.begin)
+        if begin > now then
+            return begin -- it ran before its time (run_now)
+        elseif period == 0 then
             return now
         end
         return begin + period * (math.floor((now - begin) / period) + 1)

@@ -21,13 +21,10 @@ end
 local w = writer(base, 'run_now')
 if r.next > now then
     local begin = tonumber(r.begin or r.next)
-    if begin > now then
-        -- Matches of a cronline are due later than where they are looked from.
-        r.begin = (r.drift and num(begin)) or (r.cron and num(r.next))
-            or num(now)
-    else
-        r.begin = num(begin)
+    if begin > now and not r.drift and not r.cron then
+        begin = now
     end
+    r.begin = num(begin)
     put(w, 'ZREM', (place(base, r, task)), id)
     requeue(w, id, r, now, task)
 end

@@ -239,7 +239,8 @@ int held_count(const struct worker *w, const struct worker_group *g)
     return n;
 }
 
-/* The next match of a cronline, after now and after the one this run was for.
+/* The next match of a cronline, after now and after the one this run was for;
+ * none before the start_time, if this run came before it.
  * *next_ms -1: there is none. Errors: those of task_cron_next_ms. */
 static int held_next_ms(struct worker *w, struct held *h, int64_t *next_ms,
                         struct stint_err *err)
@@ -250,6 +251,8 @@ static int held_next_ms(struct worker *w, struct held *h, int64_t *next_ms,
     int64_t after_ms = exchange_redis_ms(w);
     if (after_ms < h->record.next_ms)
         after_ms = h->record.next_ms;
+    if (after_ms < h->record.begin_ms)
+        after_ms = h->record.begin_ms - 1;
     /* The task as it was queued follows its id. */
     return task_cron_next_ms(h->queued, strlen(h->queued), after_ms, next_ms,
                              err);

@@ -23,6 +23,8 @@ TEXT = set('''
     failed found home number of other parent payload records ref stops to word
     rest s seen status tail text ticket token v verb wanted
     at dues% ids% next_at score s.head s.name
+    due entry% fence line sample_of@ t.kind t.status values% who ring.name
+    table.concat@ l% KEYS%
     worker own from format_there PROTOCOL SUSPECTS
     f.base p.status r.bad r.fence r.lost r.more r.ran r.status r.token r.worker
     r.wait s.worker w.base
@@ -50,7 +52,7 @@ def lua_operands(text):
     found, bare = set(), lua_bare(text)
     word = r'([\w.@%#]+)(?![\w.@%#])'
     while True:
-        bare = re.sub(r'(?<!\w)\( ?([\w.]+) or [\w.]+ ?\)', r' \1 ', bare)
+        bare = re.sub(r'(?<!\w)\( ?([\w.@%]+) or [\w.]+ ?\)', r' \1 ', bare)
         bare = re.sub(r'\([^()]* and LITERAL or LITERAL ?\)', ' LITERAL ', bare)
         for m in re.finditer(r'([\w@%#][\w.@%#]*?) ?\.\. ?(?=' + word +
                              r'( ?[(\[])?)', bare):
@@ -58,6 +60,7 @@ def lua_operands(text):
             if not m[3]:
                 found.add(m[2])
         less = re.sub(r' ?\[[^\[\]()]*\]', '%', bare)
+        less = re.sub(r'(?<!\w)\( ?([\w.@%]+) or [\w.]+ ?\)', r' \1 ', less)
         less = re.sub(r'([\w.]*) ?\([^()]*\)', r'\1@', less)
         if less == bare:
             return found - {'LITERAL'}

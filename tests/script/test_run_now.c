@@ -74,19 +74,28 @@ static void test_grid_stays(void **state)
 /* A series that has not begun begins when it was to. */
 static void test_before_its_start(void **state)
 {
-    static const struct {
-        const char *rules;
+    /* Of a cronline the worker names the next match, from the start_time. */
+    char match[40];
+    snprintf(match, sizeof(match), "COMPLETED %lld",
+             (long long)RULES_START + 61000);
+    const struct {
+        const char *rules, *status;
         int64_t next; /* after a run at once */
-    } rows[] = {{"repeats=0 period=1000 drift=1", 60000},
-                {"repeats=0 cron=1", 60000},
-                {"repeats=0 period=1000", 1000}};
+    } rows[] = {{"repeats=0 period=1000 drift=1", "COMPLETED", 60000},
+                {"repeats=0 cron=1", match, 61000},
+                {"repeats=0 cron=1 retry=1 delay=500", "FAILED", 500},
+                {"repeats=0 period=1000", "COMPLETED", 1000}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         rules_clean(NULL);
         rules_queue_at("a", "f", "+60000", "", rows[i].rules);
         EXPECT("QUEUED", "run_now", "a");
-        assert_string_equal(rules_run_once("a", "COMPLETED"), "OK");
+        int is_series = strstr(rows[i].rules, "cron=1") != NULL ||
+                        strstr(rows[i].rules, "drift=1") != NULL;
+        assert_int_equal(rules_number("a", "begin"),
+                         RULES_START + (is_series ? 60000 : 0));
+        assert_string_equal(rules_run_once("a", rows[i].status), "OK");
         assert_int_equal(rules_number("a", "next"),
                          RULES_START + rows[i].next);
     }

@@ -22,8 +22,8 @@ static int64_t judge_ms(double seconds)
     return (int64_t)floor(seconds * 1000 + 0.5);
 }
 
-/* After the due time of this run, and after now as its worker knew it: that
- * may be as old as its last word from Redis. */
+/* After the due time of this run, not before its first match, and after now as
+ * its worker knew it: that may be as old as its last word from Redis. */
 static void judge_cron(const struct sim *s, const struct sim_task *t,
                        const struct task_state *before, struct verdict *v)
 {
@@ -36,7 +36,12 @@ static void judge_cron(const struct sim *s, const struct sim_task *t,
     int64_t after = sim_redis_ms(s) + s->back_ms;
     if (after < before->next_ms)
         after = before->next_ms;
-    v->next_least_ms = cron_next_ms(&cron, z, before->next_ms);
+    if (after < t->begin_ms) /* queued again, or run at once, before that */
+        after = t->begin_ms - 1;
+    int64_t least = before->next_ms;
+    if (least < t->begin_ms)
+        least = t->begin_ms - 1;
+    v->next_least_ms = cron_next_ms(&cron, z, least);
     v->next_most_ms = cron_next_ms(&cron, z, after);
     if (t->rec.next_ms > 0 && strcmp(t->rec.status, "QUEUED") == 0 &&
         cron_next_ms(&cron, z, t->rec.next_ms - 1) != t->rec.next_ms)

@@ -44,6 +44,9 @@ def queue(stint, *words):
 
 def main():
     url, stint = sys.argv[1:]
+    for group in ("one", "two"):
+        subprocess.run([stint, "group", group, "--events", "1000"], check=True,
+                       stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     path = b"/api/v1/events/stream"
     all_of_them = follow(url, path)
     one = follow(url, path + b"?group_name=one")

@@ -56,7 +56,7 @@ for file in "${files[@]}"; do
 done
 
 # Only what the documentation names.
-allowed='^(libstint|libhiredis|libhiredis_ssl|libssl|libcrypto|libevent(-2\.1|_core-2\.1|_core)?|libjansson|liblua5\.1|libm|libc|libdl|libpthread|ld-linux[a-z0-9-]*)\.so'
+allowed='^(libstint|libhiredis|libhiredis_ssl|libssl|libcrypto|libevent(-2\.1|_core-2\.1|_core|_openssl-2\.1|_openssl)?|libjansson|liblua5\.1|libncursesw|libtinfo|libcrypt|libm|libc|libdl|libpthread|ld-linux[a-z0-9-]*)\.so'
 for file in "${files[@]}"; do
     while read -r library; do
         grep -qE "$allowed" <<<"$library" ||

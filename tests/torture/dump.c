@@ -116,7 +116,8 @@ static int key_is_known(const char *key)
 {
     static const char *const known[] = {
         ":task", ":state", ":finished", ":ids", ":run", ":run:*", ":ended",
-        ":wake", ":wake:*", ":large", ":children:*", ":levels"};
+        ":wake", ":wake:*", ":large", ":children:*", ":levels", ":measures",
+        ":history:*"};
     if (strncmp(key, "{stint}", 7) == 0)
         return 1;
     if (strncmp(key, GROUP, strlen(GROUP)) != 0)

@@ -166,14 +166,15 @@ static void tape_usage(void)
 
 /* ---- Calls -------------------------------------------------------------------- */
 
-/* "fence token" of the length given. */
+/* "fence token" of the length given; behind it may be a blank and the name of a
+ * function. */
 static void ticket_parse(const char *text, size_t len, uint64_t *fence,
                          uint64_t *token)
 {
     char copy[64], *end;
     snprintf(copy, sizeof(copy), "%.*s", (int)(len < 63 ? len : 63), text);
     *fence = strtoull(copy, &end, 10);
-    *token = *end == ' ' ? history_hash(end + 1, strlen(end + 1)) : 0;
+    *token = *end == ' ' ? history_hash(end + 1, strcspn(end + 1, " ")) : 0;
 }
 
 static enum tape_kind tape_kind(int argc, const char *const *argv,
