@@ -34,6 +34,8 @@ struct store_ops {
     void (*call_at)(struct store *s, const char *key, int argc,
                     const char *const *argv, const size_t *argv_len,
                     store_reply_fn fn, void *arg);
+    /* 1: a cluster. NULL: it is one if there is a call_at. */
+    int (*is_cluster)(const struct store *s);
     /* Lets ms pass, or less if the store is given up meanwhile, while others
      * go on. NULL: nobody else is there, and the caller sleeps. */
     void (*pause)(struct store *s, int64_t ms);
@@ -63,6 +65,12 @@ static inline void store_call_at(struct store *s, const char *key, int argc,
         s->ops->call_at(s, key, argc, argv, argv_len, fn, arg);
     else
         s->ops->call(s, argc, argv, argv_len, fn, arg);
+}
+
+static inline int store_is_cluster(const struct store *s)
+{
+    return s->ops->is_cluster != NULL ? s->ops->is_cluster(s)
+                                      : s->ops->call_at != NULL;
 }
 
 /* Of a cluster (conf->n_nodes > 0; store_cluster*.c) a store has a connection

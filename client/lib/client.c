@@ -201,7 +201,7 @@ group_name *client_groups(struct stint *s, size_t *n, struct stint_err *err)
     args_add_str(&a, "0"); /* no workers */
     struct redisReply *r = client_call(s, SCRIPT_FLEET_LIST, NULL, &a, err);
     args_close(&a);
-    if (r == NULL && s->store->ops->call_at != NULL &&
+    if (r == NULL && store_is_cluster(s->store) &&
         (err->code == STINT_UNREACHABLE || err->code == STINT_UNKNOWN))
         err_wrap(err, "the part of the cluster with the list of groups is "
                  "missing (name a group)");

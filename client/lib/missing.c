@@ -14,16 +14,14 @@
 void missing_init(struct missing *m, struct stint *s, int all)
 {
     *m = (struct missing){.s = s, .timeout_ms = s->timeout_ms};
-    if (all && s->store->ops->call_at != NULL &&
-        s->timeout_ms > MISSING_MS)
+    if (all && store_is_cluster(s->store) && s->timeout_ms > MISSING_MS)
         s->timeout_ms = MISSING_MS;
 }
 
 int missing_note(struct missing *m, const char *group, int rc,
                  struct stint_err *err)
 {
-    int is_cluster = m->s->store->ops->call_at != NULL;
-    if (rc >= 0 || !is_cluster ||
+    if (rc >= 0 || !store_is_cluster(m->s->store) ||
         (err->code != STINT_UNREACHABLE && err->code != STINT_UNKNOWN))
         return rc;
     size_t len = strlen(m->names);

@@ -120,6 +120,11 @@ static void fiber_call_at(struct store *base, const char *key, int argc,
         store_call_at(c->a->net, key, argc, argv, argv_len, ask_on_reply, k);
 }
 
+static int fiber_is_cluster(const struct store *base)
+{
+    return store_is_cluster(((const struct stint_call *)base)->a->net);
+}
+
 static void fiber_tell_failed(struct stint_call *c)
 {
     struct call call = calls_pop(&c->failed);
@@ -151,6 +156,7 @@ static void fiber_pause(struct store *base, int64_t ms)
 static const struct store_ops fiber_ops = {.call = fiber_call,
                                            .wait = fiber_wait,
                                            .call_at = fiber_call_at,
+                                           .is_cluster = fiber_is_cluster,
                                            .pause = fiber_pause};
 
 void store_fiber_init(struct stint_call *c)

@@ -75,12 +75,18 @@ static void late_close(struct store *base)
     free(s);
 }
 
+static int late_is_cluster(const struct store *base)
+{
+    return ((const struct store_late *)base)->conf.n_nodes > 0;
+}
+
 struct store *store_late_open(const struct conf *conf, int64_t timeout_ms,
                               struct stint_err *err)
 {
     static const struct store_ops ops = {.call = late_call, .wait = late_wait,
                                          .close = late_close,
-                                         .call_at = late_call_at};
+                                         .call_at = late_call_at,
+                                         .is_cluster = late_is_cluster};
     struct store_late *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         err_set(err, STINT_NOMEM, "out of memory");
