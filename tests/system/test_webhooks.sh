@@ -56,10 +56,8 @@ if [ -n "$with_tls" ]; then
 fi
 echo '{"webhooks": ['"$hooks"']}' >broker.json
 
-declare -A broker_of=()
 sends() { # NAME
     broker "$1" --config broker.json --log-level debug
-    broker_of[$broker_pid]=$1
 }
 export SSL_CERT_FILE=$tmp/ca.pem
 # The pid of the broker that sends.
