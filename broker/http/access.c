@@ -12,9 +12,6 @@
 #define LOGINS_BURST     10
 #define LOGINS_ALL_PER_S 2
 #define LOGINS_ALL_BURST 60
-/* Lines about who was refused. */
-#define LOGS_PER_S 5
-#define LOGS_BURST 50
 
 static int access_fail(struct stint_err *err, enum stint_code code,
                        const char *format, const char *what)
@@ -37,7 +34,6 @@ static int access_rates(struct access *a, struct stint_err *err)
     rate_init(&a->rates[RATE_LOGINS], LOGINS_PER_S, LOGINS_BURST, seed);
     rate_init(&a->rates[RATE_LOGINS_ALL], LOGINS_ALL_PER_S, LOGINS_ALL_BURST,
               seed);
-    rate_init(&a->rates[RATE_LOGS], LOGS_PER_S, LOGS_BURST, seed);
     return 0;
 }
 

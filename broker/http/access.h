@@ -22,7 +22,7 @@ struct access {
     struct https *tls;            /* NULL: none is spoken */
 };
 
-enum { RATE_REQUESTS, RATE_LOGINS, RATE_LOGINS_ALL, RATE_LOGS,
+enum { RATE_REQUESTS, RATE_LOGINS, RATE_LOGINS_ALL,
        ACCESS_RATES };
 
 /* Addresses to listen on must be added by access_listens before. Errors:

@@ -51,10 +51,14 @@ void admit_gate(struct call *c, int is_open)
         return;
     if (answer.status == 401)
         call_header(c, "WWW-Authenticate", "Bearer realm=\"stint\"");
-    if (rate_take(&a->rates[RATE_LOGS], "", r.now_mono_ms))
-        server_log(c->server, STINT_LOG_INFO, "%d for %s: %s %.100s: %s",
-                   answer.status, admit_address(c), r.method,
-                   evhttp_request_get_uri(c->req), answer.detail);
+    char path[CALL_PATH_LEN + 1];
+    call_path(c, path);
+    server_say(c->server, STINT_LOG_INFO, "refused",
+               say_n("status", answer.status),
+               say_text("address", admit_address(c)),
+               say_text("method", r.method), say_text("path", path),
+               say_text("user", answer.user),
+               say_text("text", answer.detail));
     call_problem(c, answer.status, answer_word(answer.status), answer.detail,
                  NULL);
 }

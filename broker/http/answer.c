@@ -76,7 +76,7 @@ int answer_status(enum stint_code code, const char **word)
         {STINT_UNKNOWN, 503, "redis-unreachable"},
         {STINT_LOADING, 503, "redis-unreachable"},
         {STINT_READONLY, 503, "redis-unreachable"},
-        {STINT_AUTH, 503, "redis-unreachable"},
+        {STINT_AUTH, 403, "redis-refused"},
         {STINT_NOSCRIPT, 503, "redis-unreachable"},
         {STINT_OOM, 503, "busy"},
         {STINT_MISCONF, 503, "busy"},

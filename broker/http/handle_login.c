@@ -26,8 +26,9 @@ static void login_cookie(struct call *c, const char *id, int64_t age_s)
 static void login_refuse(struct call *c, const char *name)
 {
     if (c->req != NULL)
-        server_log(c->server, STINT_LOG_WARN, "login of %.63s from %s refused",
-                   name, admit_address(c));
+        server_say(c->server, STINT_LOG_WARN, "login_refused",
+                   say_text("user", name),
+                   say_text("address", admit_address(c)));
     call_problem(c, 401, "unauthorized", "name or password is wrong", NULL);
 }
 
@@ -50,8 +51,9 @@ static void login_on_verified(int fits, void *arg)
     }
     if (s != NULL) {
         login_cookie(c, s->id, SESSION_TOTAL_MS / 1000);
-        server_log(c->server, STINT_LOG_INFO, "%s logged in from %s", s->user,
-                   admit_address(c));
+        server_say(c->server, STINT_LOG_INFO, "login",
+                   say_text("user", s->user), say_text("role", role_name(s->role)),
+                   say_text("address", admit_address(c)));
         call_json(c, 200, json_pack("{s:s, s:s, s:s}", "user", s->user, "role",
                                     role_name(s->role), "csrf", s->csrf));
     }
@@ -80,6 +82,10 @@ int handle_login(stint *s, struct call *c, struct stint_err *err)
         call_problem(c, 400, "invalid", "user and password must be texts",
                      NULL);
     } else if (!login_may_try(c)) {
+        server_say(c->server, STINT_LOG_WARN, "login_refused",
+                   say_text("user", name),
+                   say_text("address", admit_address(c)),
+                   say_text("text", "too many logins"));
         call_header(c, "Retry-After", "5");
         call_problem(c, 429, "too-many-requests", "too many logins", NULL);
     } else {

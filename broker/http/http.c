@@ -31,23 +31,6 @@ static int fail(struct stint_err *err, enum stint_code code,
     return -1;
 }
 
-/* Bytes from outside are made harmless. */
-void server_log(const struct server *s, enum stint_log_level level,
-                const char *format, ...)
-{
-    char line[512];
-    va_list ap;
-    if (s->o->log == NULL)
-        return;
-    va_start(ap, format);
-    vsnprintf(line, sizeof(line), format, ap);
-    va_end(ap);
-    for (char *p = line; *p != '\0'; p++)
-        if ((unsigned char)*p < ' ' || *p == 127)
-            *p = '?';
-    s->o->log(level, line, s->o->log_arg);
-}
-
 /* ---- Listening ----------------------------------------------------------- */
 
 static struct bufferevent *server_on_accept(struct event_base *base, void *arg)
@@ -123,7 +106,7 @@ static int listen_check(struct server *s, const char *text,
 }
 
 /* Says where, with the port that it got. */
-static void listen_tell(const struct server *s, struct evconnlistener *l)
+static void listen_tell(struct server *s, struct evconnlistener *l)
 {
     struct sockaddr_storage at;
     socklen_t len = sizeof(at);
@@ -139,7 +122,7 @@ static void listen_tell(const struct server *s, struct evconnlistener *l)
     snprintf(url, sizeof(url), "%s://%s%s%s:%d",
              s->access.tls != NULL ? "https" : "http", is_6 ? "[" : "", host,
              is_6 ? "]" : "", ntohs(is_6 ? v6->sin6_port : v4->sin_port));
-    server_log(s, STINT_LOG_INFO, "listening on %s", url);
+    server_say(s, STINT_LOG_INFO, "listen", say_text("url", url));
     if (s->o->listening != NULL)
         s->o->listening(url, s->o->listening_arg);
 }
@@ -199,12 +182,15 @@ static void server_on_resigned(void *arg)
 static void server_reload(struct server *s)
 {
     struct stint_err err = {0};
+    manager_reloading(1);
     if (access_reload(&s->access, &err) < 0)
-        server_log(s, STINT_LOG_ERROR, "SIGHUP: refused, the old ones hold: %s",
-                   err.text);
+        server_say(s, STINT_LOG_ERROR, "reload", say_text("error", err.text),
+                   say_text("text", "the old ones hold"));
     else
-        server_log(s, STINT_LOG_INFO, "SIGHUP: %zu users, %zu tokens",
-                   s->access.auth.n_users, s->access.auth.n_tokens);
+        server_say(s, STINT_LOG_INFO, "reload",
+                   say_n("users", (int64_t)s->access.auth.n_users),
+                   say_n("tokens", (int64_t)s->access.auth.n_tokens));
+    manager_reloading(0);
 }
 
 static void server_on_signal(evutil_socket_t number, short what, void *arg)
@@ -215,7 +201,8 @@ static void server_on_signal(evutil_socket_t number, short what, void *arg)
         server_reload(s);
     if (number == SIGHUP || s->is_stopping)
         return;
-    server_log(s, STINT_LOG_INFO, "stopping");
+    server_say(s, STINT_LOG_INFO, "stop", say_n("signal", number));
+    manager_stopping();
     streams_end(&s->streams);
     stint_duties_resign(s->duties, server_on_resigned, s);
     s->is_stopping = 1;
@@ -237,6 +224,7 @@ static void server_on_tick(int64_t now_ms, void *arg)
 {
     struct server *s = arg;
     streams_tick(&s->streams, now_ms);
+    say_settle(&s->say, now_ms);
     if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX + HTTP_CONNS_SPARE)
         for (size_t i = 0; i < s->n_listeners; i++)
             evconnlistener_enable(s->listeners[i]);
@@ -281,6 +269,16 @@ static int server_http(struct server *s, struct stint_err *err)
     return 0;
 }
 
+/* Before all that takes time: what is wrong with them ends it. */
+static int server_hooks(struct server *s, struct stint_err *err)
+{
+    if (s->settings.webhooks == NULL)
+        return 0;
+    s->hooks = webhooks_new(s->settings.webhooks, s->o->log, s->o->log_arg,
+                            err);
+    return s->hooks != NULL ? 0 : -1;
+}
+
 static int server_open(struct server *s, struct stint_err *err)
 {
     struct stint_options to = STINT_OPTIONS_INIT;
@@ -291,6 +289,7 @@ static int server_open(struct server *s, struct stint_err *err)
     if (s->base == NULL)
         return fail(err, STINT_NOMEM, "out of memory");
     if (settings_read(&s->settings, s->o, err) < 0 ||
+        server_hooks(s, err) < 0 ||
         access_open(&s->access, &s->settings, s->base, err) < 0 ||
         server_signals(s, err) < 0 || server_http(s, err) < 0)
         return -1;
@@ -303,15 +302,21 @@ static int server_open(struct server *s, struct stint_err *err)
     s->streams.async = s->async;
     if (s->async != NULL)
         s->duties = stint_duties_start(&duties, s->base, err);
-    if (s->duties == NULL)
+    if (s->duties == NULL || server_listen(s, err) < 0)
         return -1;
-    return server_listen(s, err);
+    if (s->hooks != NULL &&
+        webhooks_start(s->hooks, s->base, s->async, err) < 0)
+        return -1;
+    return manager_ready(&s->manager, s->base) < 0
+               ? fail(err, STINT_NOMEM, "out of memory") : 0;
 }
 
 /* Calls end first: their answers still have somewhere to go. */
 static void server_close(struct server *s)
 {
+    manager_close(&s->manager);
     streams_end(&s->streams);
+    webhooks_stop(s->hooks);
     stint_async_close(s->async);
     streams_close(&s->streams);
     stint_duties_stop(s->duties);
@@ -329,8 +334,9 @@ static void server_close(struct server *s)
 
 int broker_run(const struct broker_options *o, struct stint_err *err)
 {
-    struct server s = {.o = o, .name_space = o->name_space != NULL
-                                                 ? o->name_space : "stint"};
+    struct server s = {.o = o, .say = {.fn = o->log, .arg = o->log_arg},
+                       .name_space = o->name_space != NULL ? o->name_space
+                                                          : "stint"};
     int rc = server_open(&s, err);
     if (rc == 0 && event_base_dispatch(s.base) < 0)
         rc = fail(err, STINT_SYSTEM, "the event loop failed");

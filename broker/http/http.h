@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A broker with all that it consists of. server.c is its life, request.c what
+/* A broker with all that it consists of. http.c is its life, request.c what
  * happens to a request until a handler has it, http_call.c what a handler sees.
  */
 #ifndef STINT_BROKER_HTTP_H
@@ -13,11 +13,16 @@
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
+#include "manager.h"
+#include "say.h"
 #include "stream.h"
+#include "webhook.h"
 
 struct server {
     const struct broker_options *o; /* borrowed */
     const char *name_space;
+    struct say say;
+    struct manager manager;
     struct settings settings;
     struct access access;
     struct event_base *base;
@@ -26,6 +31,7 @@ struct server {
     stint_async *async;
     struct streams streams;
     stint_duties *duties;
+    struct webhooks *hooks;  /* NULL: none */
     int has_resigned;        /* 1: another does them, or will */
     struct call *calls;      /* a list */
     size_t n_calls, n_long;
@@ -43,7 +49,8 @@ void server_on_gone(struct call *c, void *arg);
 /* The most bytes of a body. */
 size_t server_body_max(const struct head *h, void *arg);
 
-void server_log(const struct server *s, enum stint_log_level level,
-                const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A line of the log: say.h. */
+#define server_say(s, level, event, ...)                                       \
+    say_at(&(s)->say, conns_now_ms(), level, event, __VA_ARGS__)
 
 #endif

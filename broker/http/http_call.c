@@ -23,6 +23,7 @@ struct call *call_new(struct server *s, struct conn *conn,
         return NULL;
     }
     c->server = s;
+    c->began_mono_ms = conns_now_ms();
     c->conn = conn;
     c->req = req;
     c->next = s->calls;
@@ -53,6 +54,15 @@ void call_free(struct call *c)
     evbuffer_free(c->answer);
     free(c->line);
     free(c);
+}
+
+void call_path(const struct call *c, char path[static CALL_PATH_LEN + 1])
+{
+    const char *uri = evhttp_request_get_uri(c->req);
+    size_t len = uri != NULL ? strcspn(uri, "?#") : 0;
+    snprintf(path, CALL_PATH_LEN + 1, "%.*s",
+             (int)(len < CALL_PATH_LEN ? len : CALL_PATH_LEN),
+             uri != NULL ? uri : "");
 }
 
 static void call_on_complete(struct evhttp_request *req, void *arg)

@@ -10,6 +10,8 @@
 #include "http.h"
 #include "target.h"
 
+#define CALL_PATH_LEN 200
+
 struct call {
     struct call *prev, *next;     /* of the server's */
     struct server *server;
@@ -18,6 +20,7 @@ struct call {
     const struct route *route;    /* NULL: it is refused or an asset */
     struct stream *stream;        /* ROUTE_STREAM, from stream_open on */
     stint_call *running;          /* NULL: no function of it runs */
+    int64_t began_mono_ms;
     enum role role;
     char user[AUTH_NAME_LEN + 1];
     char csrf[SECRET_TEXT + 1];   /* of its session; "" */
@@ -40,6 +43,9 @@ struct call *call_new(struct server *s, struct conn *conn,
                       struct evhttp_request *req);
 /* A header of the request, "" when there is none. */
 const char *call_input(const struct call *c, const char *name);
+/* What it asks for, without the query, as far as it goes: for the log. Its
+ * request is there. */
+void call_path(const struct call *c, char path[static CALL_PATH_LEN + 1]);
 /* ROUTE_INLINE: the answer comes later, and then call_resume. */
 void call_wait(struct call *c);
 void call_resume(struct call *c); /* request.c */

@@ -21,12 +21,23 @@ static int request_work(stint *s, void *arg, struct stint_err *err)
     return c->route->run(s, c, err);
 }
 
+/* Of one whose client has gone there is nothing to say. */
+static void request_say(struct call *c, int status)
+{
+    char path[CALL_PATH_LEN + 1];
+    if (c->req == NULL)
+        return;
+    call_path(c, path);
+    server_say(c->server, STINT_LOG_DEBUG, "request",
+               say_text("method", c->conn->parsed.method),
+               say_text("path", path), say_n("status", status),
+               say_n("ms", conns_now_ms() - c->began_mono_ms),
+               say_text("user", c->user));
+}
+
 static void request_finish(struct call *c)
 {
-    if (c->req != NULL)
-        server_log(c->server, STINT_LOG_DEBUG, "%s %.200s: %d",
-                   c->conn->parsed.method, evhttp_request_get_uri(c->req),
-                   c->status);
+    request_say(c, c->status);
     call_send(c);
     call_free(c);
 }
@@ -40,8 +51,9 @@ static void request_done(int rc, const struct stint_err *err, void *arg)
         int status = answer_status(err->code, &word);
         call_problem(c, status, word, err->text, NULL);
         if (status == 500)
-            server_log(c->server, STINT_LOG_ERROR, "%.60s: %s",
-                       c->route->path, err->text);
+            server_say(c->server, STINT_LOG_ERROR, "call",
+                       say_text("path", c->route->path),
+                       say_text("error", err->text));
     } else if (c->status == 0) {
         call_problem(c, 500, "internal", "there was no answer", NULL);
     }
@@ -57,6 +69,7 @@ static void request_run(struct call *c)
 {
     struct stint_err err = {0};
     if (c->route->flags & ROUTE_STREAM) {
+        request_say(c, 200); /* it ends when somebody goes */
         stream_open(&c->server->streams, c);
         return;
     }

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SECRET_GROUPS_MAX 256 /* with more it goes by the first alone */
+
 int secret_make(char text[static SECRET_TEXT + 1])
 {
     static const char digits[] = "0123456789abcdef";
@@ -41,6 +43,22 @@ void secret_forget(void *bytes, size_t len)
     explicit_bzero(bytes, len);
 }
 
+/* Of root, and readable by a group of ours: so a secret comes to a process that
+ * is not root, as in Kubernetes (fsGroup). */
+static int is_of_our_group(const struct stat *st)
+{
+    gid_t groups[SECRET_GROUPS_MAX];
+    if (st->st_uid != 0 || (st->st_mode & 0037) != 0)
+        return 0;
+    if (st->st_gid == getegid())
+        return 1;
+    int n = getgroups(SECRET_GROUPS_MAX, groups);
+    for (int i = 0; i < n; i++)
+        if (groups[i] == st->st_gid)
+            return 1;
+    return 0;
+}
+
 static int secret_may_read(int fd, size_t most, size_t *len, char *why,
                            size_t cap)
 {
@@ -49,7 +67,7 @@ static int secret_may_read(int fd, size_t most, size_t *len, char *why,
         snprintf(why, cap, "it is no file");
     else if (st.st_uid != geteuid() && st.st_uid != 0)
         snprintf(why, cap, "it belongs to somebody else");
-    else if ((st.st_mode & 0077) != 0)
+    else if ((st.st_mode & 0077) != 0 && !is_of_our_group(&st))
         snprintf(why, cap, "others may read or change it: chmod 600");
     else if ((uintmax_t)st.st_size > most)
         snprintf(why, cap, "it has over %zu bytes", most);

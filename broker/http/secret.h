@@ -14,7 +14,8 @@ int secret_make(char text[static SECRET_TEXT + 1]);
 int secret_is(const char *given, const char *wanted);
 void secret_forget(void *bytes, size_t len);
 /* The lines of a file that only its owner may read (mode & 0077 is 0), owned by
- * us or root: a text, at most `most` bytes, that the caller forgets and
+ * us or root; one of root's may also be readable (never more) by a group that
+ * is one of ours. A text, at most `most` bytes, that the caller forgets and
  * frees. NULL: *why (of `cap` bytes) says what is wrong. */
 char *secret_read(const char *path, size_t most, char *why, size_t cap);
 

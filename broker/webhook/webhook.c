@@ -2,16 +2,18 @@
 /* Each hook goes round: a page is read (one call of stint_async, which also says
  * how far it has come), its events are posted, a few at a time, and when none is
  * left it reads on. A timer renews the lease meanwhile. */
+#define _GNU_SOURCE /* CLOCK_MONOTONIC */
 #include "webhook.h"
 
 #include <event2/dns.h>
 #include <event2/event.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "say.h"
 #include "webhook_page.h"
 #include "webhook_send.h"
 #include "webhook_sign.h"
@@ -40,30 +42,22 @@ struct webhooks {
     struct hook *hooks;
     size_t n;
     char who[64];
-    stint_log_fn log;
-    void *log_arg;
+    struct say say;
     stint_async *async;
     struct webhook_net net;
     size_t n_calls;           /* under way */
     int is_stopping;
 };
 
-static void hook_log(struct hook *h, enum stint_log_level level,
-                     const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define hook_say(h, level, ...)                                                \
+    say_at(&(h)->w->say, now_mono_ms(), level, "webhook",                      \
+           say_text("name", (h)->c.name), __VA_ARGS__)
 
-static void hook_log(struct hook *h, enum stint_log_level level,
-                     const char *format, ...)
+static int64_t now_mono_ms(void)
 {
-    char text[400];
-    va_list ap;
-    int n = snprintf(text, sizeof(text), "webhook %s: ", h->c.name);
-    if (h->w->log == NULL)
-        return;
-    va_start(ap, format);
-    vsnprintf(text + n, sizeof(text) - (size_t)n, format, ap);
-    va_end(ap);
-    h->w->log(level, text, h->w->log_arg);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void webhooks_free(struct webhooks *w)
@@ -106,8 +100,9 @@ static void hook_on_sent(struct delivery *d, int code, void *arg)
         if (h->sending[i] == d)
             h->sending[i] = NULL;
     if (code < 200 || code >= 300)
-        hook_log(h, STINT_LOG_ERROR, "%s is given up after %d tries (%d)",
-                 delivery_id(d), WEBHOOK_TRIES_MAX, code);
+        hook_say(h, STINT_LOG_ERROR, say_text("delivery", delivery_id(d)),
+                 say_n("status", code), say_n("tries", WEBHOOK_TRIES_MAX),
+                 say_text("text", "given up"));
     hook_send(h);
 }
 
@@ -178,7 +173,7 @@ static void hook_on_call(int rc, const struct stint_err *err, void *arg)
         return;
     }
     if (rc != 0 && !h->is_down)
-        hook_log(h, STINT_LOG_WARN, "%s", err->text);
+        hook_say(h, STINT_LOG_WARN, say_text("error", err->text));
     h->is_down = rc != 0;
     if (rc != 0 && h->is_reading)
         webhook_page_close(&h->page);
@@ -187,7 +182,8 @@ static void hook_on_call(int rc, const struct stint_err *err, void *arg)
     else if (h->is_reading)
         hook_on_read(h);
     else if (h->has_page && !h->renewed.is_held) {
-        hook_log(h, STINT_LOG_WARN, "another broker goes on");
+        hook_say(h, STINT_LOG_WARN,
+                 say_text("text", "another broker goes on"));
         hook_drop(h);
         *h->at = '\0';
         hook_later(h, TAKEN_MS);
@@ -225,7 +221,8 @@ struct webhooks *webhooks_new(const json_t *array, stint_log_fn log,
         snprintf(err->text, sizeof(err->text), "out of memory");
         return NULL;
     }
-    *w = (struct webhooks){.hooks = hooks, .log = log, .log_arg = log_arg};
+    *w = (struct webhooks){.hooks = hooks,
+                           .say = {.fn = log, .arg = log_arg}};
     err->code = STINT_OK;
     if (!json_is_array(array) || n > WEBHOOKS_MAX) {
         err->code = STINT_INVALID;

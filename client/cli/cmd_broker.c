@@ -2,10 +2,8 @@
 /* stint broker: the dashboard, the interface for programs, the metrics. */
 #include "cli.h"
 
-#include <string.h>
-#include <time.h>
-
 #include "broker.h"
+#include "log_print.h"
 
 const char cmd_broker_usage[] =
     "usage: stint broker [options]\n\n"
@@ -20,35 +18,12 @@ const char cmd_broker_usage[] =
     "  --allow-host HOST  a name under which it is reached; again for more\n"
     "  --hide NAME       hide fields of this name in args, vars and results;\n"
     "                    again for more\n"
+    "  --log text|json   the form of its log, on stderr (text)\n"
     "  --log-level error|warn|info|debug\n"
-    "                    what it logs on stderr (info)\n\n"
+    "                    what it logs (info); debug: every request, too\n\n"
     "Prints the address. Without users and tokens everybody who reaches it\n"
     "may do everything: so it listens beyond loopback with them only.\n"
     "SIGTERM or SIGINT: it finishes what it answers, for at most 5 s.\n";
-
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
-
-static void log_print(enum stint_log_level level, const char *line, void *arg)
-{
-    const int *most = arg;
-    if ((int)level > *most)
-        return;
-    struct timespec t;
-    char text[TIME_TEXT_LEN];
-    clock_gettime(CLOCK_REALTIME, &t);
-    time_text((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, text);
-    fprintf(stderr, "%s %-5s ", text, level_names[level]);
-    text_print(stderr, line);
-    fputc('\n', stderr);
-}
-
-static int level_find(const char *name)
-{
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(level_names[i], name))
-            return i;
-    return -1;
-}
 
 static void address_print(const char *url, void *arg)
 {
@@ -58,18 +33,21 @@ static void address_print(const char *url, void *arg)
 }
 
 static int broker_serve(const struct command *c, const struct common *common,
-                        struct broker_options *o, const char *level_name)
+                        struct broker_options *o, const char *form,
+                        const char *level)
 {
     struct stint_err err = {0};
-    int level = level_find(level_name);
+    struct log_print how = {.most = log_level_find(level)};
     if (common->words.n)
         return usage_fail(c, "unexpected word %s", common->words.at[0]);
-    if (level < 0)
-        return usage_fail(c, "--log-level: no such level: %s", level_name);
+    if (how.most < 0)
+        return usage_fail(c, "--log-level: no such level: %s", level);
+    if (log_form_find(form, &how.is_json) < 0)
+        return usage_fail(c, "--log: must be text or json");
     o->url = common->url;
     o->name_space = common->name_space;
     o->log = log_print;
-    o->log_arg = &level;
+    o->log_arg = &how;
     o->listening = address_print;
     return broker_run(o, &err) ? error_print(&err) : EXIT_DONE;
 }
@@ -79,7 +57,7 @@ int cmd_broker_run(const struct command *c, int argc, char **argv)
     struct common common = {0};
     struct broker_options o = {0};
     struct words listen = {0}, hosts = {0}, hide = {0};
-    const char *level = "info";
+    const char *level = "info", *form = "text";
     const struct option_row rows[] = {
         {"listen", OPTION_WORDS, &listen},
         {"config", OPTION_TEXT, &o.config_path},
@@ -89,6 +67,7 @@ int cmd_broker_run(const struct command *c, int argc, char **argv)
         {"tls-key", OPTION_TEXT, &o.key_path},
         {"allow-host", OPTION_WORDS, &hosts},
         {"hide", OPTION_WORDS, &hide},
+        {"log", OPTION_TEXT, &form},
         {"log-level", OPTION_TEXT, &level},
     };
     int status = options_parse(c, rows, sizeof rows / sizeof *rows, &common,
@@ -100,7 +79,7 @@ int cmd_broker_run(const struct command *c, int argc, char **argv)
         o.n_allow_hosts = hosts.n;
         o.hide = hide.at;
         o.n_hide = hide.n;
-        status = broker_serve(c, &common, &o, level);
+        status = broker_serve(c, &common, &o, form, level);
     }
     words_free(&listen);
     words_free(&hosts);

@@ -152,7 +152,10 @@ stint-worker fleet_list sample
 stint-worker task_status stats set_parts
 stint-broker expire fire settle recover rewind prune wake messages deliver
 stint-broker fleet_heartbeat fleet_list fleet_reader events event_functions
-stint-broker task_status set_parts sample
+stint-broker task_status set_parts sample queue_task stop_task requeue_task
+stint-broker enable_task disable_task delete_task list stats why family
+stint-broker set_priority run_now search measures history fleet_command
+stint-broker pause_group resume_group keep_events
 stint-monitor stats fleet_list measures history
 stint-admin queue_task fire deliver messages stop_task requeue_task enable_task
 stint-admin disable_task delete_task task_status list stats why family

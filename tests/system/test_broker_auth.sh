@@ -32,7 +32,7 @@ done
 exits "one of two is enough" 2 "$STINT" broker --listen 127.0.0.1:0 \
     --listen 0.0.0.0:0
 equal "nothing was listened on" "" "$out"
-chmod 640 tokens
+chmod 660 tokens
 exits "tokens that others may read" 2 "$STINT" broker --token-file tokens
 contains "says so" "chmod 600" "$errout"
 chmod 600 tokens
@@ -59,18 +59,28 @@ auth sessions "$url"
 cp users good
 echo 'eve:no hash:admin' >>users
 kill -HUP "$broker_pid"
-until_true 5 "the broken file is refused" logs users "SIGHUP: refused"
+until_true 5 "the broken file is refused" logs users "event=reload error="
 auth reload "$url" ann "correct horse" 200
 auth reload "$url" eve x 401
 sed '/^vera/d; s/^quinn/eve/' good >users
 kill -HUP "$broker_pid"
-until_true 5 "the good file is taken" logs users "SIGHUP: 2 users, 3 tokens"
+until_true 5 "the good file is taken" logs users \
+    "level=info event=reload users=2 tokens=3"
 auth reload "$url" eve "queue pass" 200
 auth reload "$url" vera "viewer pass" 401
 auth guessing "$url"
 kill -TERM "$broker_pid"
 ended "$broker_pid" 8
 equal "it stops" 0 "$ended_status"
+grep -qE 'level=warn event=login_refused user=ann address="127.0.0.1"$' \
+    users.log || fail "a refused login is not logged: $(cat users.log)"
+grep -qE 'event=login user=eve role=[a-z]+ address="127.0.0.1"$' users.log ||
+    fail "a login is not logged: $(cat users.log)"
+grep -q 'event=request' users.log && fail "requests are logged at info"
+grep -v 'WARNING: ASan' users.log |
+    grep -vE '^time=[^ ]+ level=(error|warn|info) event=[a-z_]+( [a-z_]+=("([^"\\]|\\.)*"|[^" ]+))*$' \
+        >form && fail "not in the form of a log: $(cat form)"
+ok "the log has its form"
 if grep -qE 'reader-reader|correct horse|wrong' users.log; then
     fail "a secret is in the log"
 fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What a worker tells its service manager, over both kinds of sockets.
+# What a worker tells its service manager, over both kinds of sockets; and a
+# broker.
 . "$(dirname "$0")/lib.sh"
 
 cat >"$tmp/worker.json" <<'END'
@@ -60,6 +61,45 @@ for address in "$tmp/notify" "@stint-test-$$"; do
         "$(grep -vE 'listening|WATCHDOG' "$said" | head -n 1)"
     kill_hard "$manager"
 done
+
+# ---- A broker ----------------------------------------------------------------
+
+said=$tmp/said-broker
+manager "$tmp/notify-broker" "$said"
+echo '0123456789abcdefghij admin' >"$tmp/tokens"
+chmod 600 "$tmp/tokens"
+NOTIFY_SOCKET=$tmp/notify-broker WATCHDOG_USEC=400000 "$STINT" broker \
+    --listen 127.0.0.1:0 --token-file "$tmp/tokens" >"$tmp/b.out" \
+    2>>"$tmp/b.log" </dev/null &
+b=$!
+pids+=("$b")
+until_true 10 "a broker: READY" has '^READY=1$'
+[ -s "$tmp/b.out" ] || fail "READY before it listens"
+until_true 5 "WATCHDOG, again and again" times '^WATCHDOG=1$' 5
+for line in '0123456789abcdefghij read' broken; do # taken, and refused
+    n=$(grep -c '^READY=1$' "$said")
+    echo "$line" >"$tmp/tokens"
+    kill -HUP "$b"
+    until_true 5 "RELOADING" times '^RELOADING=1 MONOTONIC_USEC=[0-9]*$' "$n"
+    until_true 5 "and READY again" times '^READY=1$' $((n + 1))
+done
+kill -STOP "$b"
+sleep 0.3
+n=$(grep -c WATCHDOG "$said")
+sleep 0.6
+equal "one that stands still is silent" "$n" "$(grep -c WATCHDOG "$said")"
+kill -CONT "$b"
+kill "$b"
+ended "$b" 10
+equal "it ends well" 0 "$ended_status"
+equal "all in order" \
+    "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1" \
+    "$(sed -E '/listening|WATCHDOG/d; s/ MONO.*//' "$said" | paste -sd' ')"
+said=$tmp/said-none
+manager "$tmp/notify-none" "$said"
+NOTIFY_SOCKET=$tmp/notify-none "$STINT" broker --listen nowhere \
+    >>"$tmp/b.log" 2>&1 </dev/null
+equal "one that cannot listen says nothing" "listening" "$(cat "$said")"
 
 # Of another process: not ours to feed.
 said=$tmp/said-other

@@ -31,6 +31,7 @@ cat >"$acl_dir/bin/stint" <<END
 real=$STINT passwords=$acl_dir/passwords
 case \${1:-} in
 worker) user=stint-worker ;;
+broker) user=stint-broker ;;
 stats | workers) user=stint-monitor ;;
 disable | resume | terminate | kill | group | fsck) user=stint-admin ;;
 library) user=stint-deploy ;;

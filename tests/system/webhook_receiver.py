@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Receives webhooks: webhook_receiver.py DIR SECRET. Answers with the status in
-DIR/answer, or with those in it, one after the other, until the last. Notes each
-request as a line in DIR/received: status, whether the signature is right, its
+"""Receives webhooks: webhook_receiver.py DIR SECRET [CERTIFICATE KEY]. Answers
+with the status in DIR/answer, or with those in it, one after the other, until the
+last; "slow" is 200 after 3 s. With a certificate it speaks TLS. Notes each request
+as a line in DIR/received: status, whether the signature is right, its
 age, the delivery, the path, the body. Its port goes to DIR/port."""
 import hashlib
 import hmac
 import http.server
 import os
+import ssl
 import sys
 import time
 
-DIR, SECRET = sys.argv[1], sys.argv[2].encode()
+DIR, SECRET, TLS = sys.argv[1], sys.argv[2].encode(), sys.argv[3:]
 
 
 def answer():
@@ -20,7 +22,7 @@ def answer():
     if len(words) > 1:
         with open(path, "w", encoding="ascii") as f:
             f.write(" ".join(words[1:]))
-    return int(words[0])
+    return words[0]
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -38,8 +40,11 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             f.write(f"{status} {'signed' if is_right else 'WRONG'} "
                     f"{self.headers['Stint-Delivery']} {self.path} "
                     f"{body.decode()}\n")
-        self.send_response(status)
-        if status == 302:
+        if status == "slow":
+            time.sleep(3)
+            status = "200"
+        self.send_response(int(status))
+        if status == "302":
             self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -51,6 +56,10 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+if TLS:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*TLS)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 with open(os.path.join(DIR, "port.new"), "w", encoding="ascii") as port:
     port.write(str(server.server_address[1]))
 os.rename(os.path.join(DIR, "port.new"), os.path.join(DIR, "port"))

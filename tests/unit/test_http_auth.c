@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of users and tokens, sessions, rates, cookies. */
+#define _GNU_SOURCE /* setresuid */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,11 +11,15 @@
 
 #include <cmocka.h>
 
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "auth.h"
 #include "rate.h"
+#include "secret.h"
 #include "session.h"
 
 static char path[] = "/tmp/stint-auth.XXXXXX";
@@ -74,7 +79,9 @@ static void bad_files_are_refused_as_a_whole(void **state)
         {1, 0600, "ann:$6$s$h:admin\nann:$6$s$i:read\n", "line 2: that stands"},
         {1, 0600, "# nobody\n", "nobody is in it"},
         {1, 0600, "", "nobody is in it"},
-        {1, 0640, "ann:$6$s$h:admin\n", "chmod 600"},
+        {1, 0660, "ann:$6$s$h:admin\n", "chmod 600"},
+        {1, 0650, "ann:$6$s$h:admin\n", "chmod 600"},
+        {1, 0641, "ann:$6$s$h:admin\n", "chmod 600"},
         {1, 0604, "ann:$6$s$h:admin\n", "chmod 600"},
         {1, 0602, "ann:$6$s$h:admin\n", "chmod 600"},
         {0, 0600, "0123456789abcdefghij\n", "must be TOKEN ROLE"},
@@ -105,6 +112,54 @@ static void bad_files_are_refused_as_a_whole(void **state)
     assert_int_equal(auth_load(&a, "/nowhere/at/all", NULL, &err), -1);
     assert_int_equal(auth_load(&a, "/tmp", NULL, &err), -1);
     auth_close(&a);
+}
+
+/* The process of a container, as Kubernetes starts it: 65534, with a group more. */
+static int child_reads(gid_t group)
+{
+    char why[80];
+    pid_t child = fork();
+    if (child == 0) {
+        if (setgroups(1, &group) < 0 || setresgid(65534, 65534, 65534) < 0 ||
+            setresuid(65534, 65534, 65534) < 0)
+            _exit(2);
+        char *text = secret_read(path, 100, why, sizeof(why));
+        int fits = text != NULL && strcmp(text, "s\n") == 0;
+        _exit(fits ? 0 : strstr(why, "chmod 600") != NULL ? 1 : 3);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void what_is_roots_may_be_read_by_a_group_of_ours(void **state)
+{
+    char why[80];
+    (void)state;
+    write_file("s\n", 0640);
+    if (geteuid() != 0) { /* ours: only root shares so */
+        assert_null(secret_read(path, 100, why, sizeof(why)));
+        assert_non_null(strstr(why, "chmod 600"));
+        return;
+    }
+    assert_int_equal(chown(path, 0, 54321), 0);
+    assert_int_equal(child_reads(54321), 0);
+    assert_int_equal(chmod(path, 0440), 0);
+    assert_int_equal(child_reads(54321), 0);
+    for (int i = 0; i < 3; i++) { /* changed by it, read by all, run */
+        static const mode_t modes[] = {0660, 0444, 0450};
+        assert_int_equal(chmod(path, modes[i]), 0);
+        assert_int_equal(child_reads(54321), 1);
+    }
+    /* Of a group that is not ours. */
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_null(secret_read(path, 100, why, sizeof(why)));
+    assert_int_equal(chown(path, 0, 65534), 0);
+    assert_int_equal(child_reads(54321), 0); /* the first one counts, too */
+    assert_int_equal(chown(path, 12345, 54321), 0);
+    assert_int_equal(child_reads(54321), 3); /* somebody else's */
+    assert_int_equal(chown(path, 0, 0), 0);
 }
 
 /* ---- Headers ------------------------------------------------------------- */
@@ -271,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_lines_are_read),
         cmocka_unit_test(bad_files_are_refused_as_a_whole),
+        cmocka_unit_test(what_is_roots_may_be_read_by_a_group_of_ours),
         cmocka_unit_test(cookies_are_found_once),
         cmocka_unit_test(bearers_are_strict),
         cmocka_unit_test(secrets_are_compared),
