@@ -237,6 +237,7 @@ static void server_on_tick(int64_t now_ms, void *arg)
 {
     struct server *s = arg;
     streams_tick(&s->streams, now_ms);
+    shared_tick(&s->shared, now_ms);
     if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX + HTTP_CONNS_SPARE)
         for (size_t i = 0; i < s->n_listeners; i++)
             evconnlistener_enable(s->listeners[i]);
@@ -319,6 +320,7 @@ static void server_close(struct server *s)
     if (s->http != NULL)
         evhttp_free(s->http);
     conns_close(&s->conns);
+    shared_close(&s->shared);
     settings_close(&s->settings);
     for (int i = 0; i < 3; i++)
         if (s->signals[i] != NULL)

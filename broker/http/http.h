@@ -13,6 +13,7 @@
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
+#include "shared.h"
 #include "stream.h"
 
 struct server {
@@ -25,6 +26,7 @@ struct server {
     struct conns conns;
     stint_async *async;
     struct streams streams;
+    struct shared shared;
     stint_duties *duties;
     int has_resigned;        /* 1: another does them, or will */
     struct call *calls;      /* a list */

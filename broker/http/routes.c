@@ -11,8 +11,8 @@
 
 static const struct route routes[] = {
     {"GET", "/healthz", ROLE_NONE, ROUTE_OPEN | ROUTE_INLINE, handle_healthz},
-    {"GET", "/readyz", ROLE_NONE, ROUTE_OPEN, health_ready},
-    {"GET", "/metrics", ROLE_READ, 0, metrics_get},
+    {"GET", "/readyz", ROLE_NONE, ROUTE_OPEN | ROUTE_SHARED, health_ready},
+    {"GET", "/metrics", ROLE_READ, ROUTE_SHARED, metrics_get},
     {"POST", "/login", ROLE_NONE, ROUTE_OPEN | ROUTE_BODY | ROUTE_INLINE,
      handle_login},
     {"POST", "/logout", ROLE_READ, ROUTE_BODY | ROUTE_INLINE, handle_logout},
@@ -20,13 +20,14 @@ static const struct route routes[] = {
     {"GET", "/api/v1", ROLE_READ, 0, handle_root},
     {"GET", "/api/v1/autoscale", ROLE_READ, 0, autoscale_get},
     {"GET", "/api/v1/openapi.json", ROLE_READ, 0, api_openapi},
-    {"GET", "/api/v1/overview", ROLE_READ, 0, api_overview},
+    {"GET", "/api/v1/overview", ROLE_READ, ROUTE_SHARED, api_overview},
     {"GET", "/api/v1/doctor", ROLE_ADMIN, 0, api_doctor},
     {"GET", "/api/v1/fsck", ROLE_ADMIN, ROUTE_LONG, api_fsck},
     {"GET", "/api/v1/quarantine", ROLE_ADMIN, 0, api_quarantine},
 
-    {"GET", "/api/v1/groups", ROLE_READ, 0, api_groups},
-    {"GET", "/api/v1/groups/{group}", ROLE_READ, 0, api_group},
+    {"GET", "/api/v1/groups", ROLE_READ, ROUTE_SHARED, api_groups},
+    {"GET", "/api/v1/groups/{group}", ROLE_READ, ROUTE_SHARED,
+     api_group},
     {"GET", "/api/v1/groups/{group}/history", ROLE_READ, 0, api_group_history},
     {"GET", "/api/v1/groups/{group}/functions", ROLE_READ, 0,
      api_group_functions},
@@ -63,7 +64,7 @@ static const struct route routes[] = {
     {"POST", "/api/v1/tasks/{id}/run-now", ROLE_ADMIN, ROUTE_BODY,
      api_task_run_now},
 
-    {"GET", "/api/v1/workers", ROLE_READ, 0, api_workers},
+    {"GET", "/api/v1/workers", ROLE_READ, ROUTE_SHARED, api_workers},
     {"POST", "/api/v1/workers/disable", ROLE_ADMIN, ROUTE_BODY,
      api_workers_disable},
     {"POST", "/api/v1/workers/resume", ROLE_ADMIN, ROUTE_BODY,
