@@ -105,8 +105,7 @@ static int slot_is_fresh(const struct shared *s, const struct shared_slot *slot,
 enum shared_way shared_ask(struct shared *s, struct call *c, int64_t now_ms)
 {
     const char *path = evhttp_request_get_uri(c->req);
-    if (!(c->route->flags & ROUTE_SHARED) || strlen(path) > SHARED_PATH_MAX ||
-        strchr(path, '?') != NULL)
+    if (!(c->route->flags & ROUTE_SHARED) || strlen(path) > SHARED_PATH_MAX)
         return SHARED_RUN;
     struct shared_slot *slot =
         slot_for(s, path, expo_wants_open(call_accept(c)) != 0, now_ms);
@@ -138,7 +137,7 @@ static void slot_keep(struct shared_slot *slot, const struct call *c,
 {
     bytes_free(slot->answer);
     slot->answer = NULL;
-    if (c->status != 200)
+    if (c->status != 200 || b->len > SHARED_BYTES_MAX)
         return;
     b->n_refs++;
     slot->answer = b;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers that are the same for everybody and cost Redis much: a ROUTE_SHARED
- * without a query is looked up once for all who ask meanwhile, and when many ask,
- * at most once a second. Who may ask is checked before, for each. As long as few
- * ask, each is told what is there now; the header Age is there if not.
+/* Answers that are the same for everybody and cost Redis much: the path and query
+ * of a ROUTE_SHARED is looked up once for all who ask meanwhile, and when many
+ * ask, at most once a second. Who may ask is checked before, for each. As long as
+ * few ask, each is told what is there now; the header Age is there if not.
  *
  * A change by an administrator through this broker is seen at once: what was
  * looked up before it is not given out after it. */
@@ -17,6 +17,7 @@ struct call;
 enum {
     SHARED_SLOTS = 32,      /* paths that are remembered, */
     SHARED_PATH_MAX = 200,  /* of so many bytes at most; longer are not shared */
+    SHARED_BYTES_MAX = 1048576, /* of an answer that is given out again */
     SHARED_BURST = 10,      /* looks of a path in a row, and then one a second */
     SHARED_AGE_MS = 1000,   /* what is given out again is not older */
     SHARED_FORGET_MS = 5000 /* what nobody asked for so long is given up */
