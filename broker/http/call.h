@@ -27,7 +27,9 @@ enum route_flags {
     ROUTE_LONG = 4,  /* waits long: counted apart, ends when the client goes */
     ROUTE_OPEN = 8,  /* answered without authentication (healthz, readyz) */
     ROUTE_STREAM = 16, /* server-sent events: not by a handler, see stream.h */
-    ROUTE_INLINE = 32 /* answered from the loop: `s` is NULL, nothing waits */
+    ROUTE_INLINE = 32, /* answered from the loop: `s` is NULL, nothing waits */
+    ROUTE_SHARED = 64 /* the same for everybody: see shared.h. It must not look
+                         at who asks, nor set headers */
 };
 
 /* One row for each method and path. In a path, {name} stands for one segment,

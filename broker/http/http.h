@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "manager.h"
 #include "say.h"
+#include "shared.h"
 #include "stream.h"
 #include "webhook.h"
 
@@ -30,6 +31,7 @@ struct server {
     struct conns conns;
     stint_async *async;
     struct streams streams;
+    struct shared shared;
     stint_duties *duties;
     struct webhooks *hooks;  /* NULL: none */
     int has_resigned;        /* 1: another does them, or will */

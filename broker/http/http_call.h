@@ -18,6 +18,7 @@ struct call {
     struct conn *conn;            /* NULL: the client has gone */
     struct evhttp_request *req;   /* NULL: the same, or answered */
     const struct route *route;    /* NULL: it is refused or an asset */
+    struct call *waits_next;      /* of those whose answer another gets */
     struct stream *stream;        /* ROUTE_STREAM, from stream_open on */
     stint_call *running;          /* NULL: no function of it runs */
     int64_t began_mono_ms;

@@ -57,6 +57,9 @@ static void request_done(int rc, const struct stint_err *err, void *arg)
     } else if (c->status == 0) {
         call_problem(c, 500, "internal", "there was no answer", NULL);
     }
+    if (c->route->role == ROLE_ADMIN && strcmp(c->route->method, "GET") != 0)
+        shared_change(&c->server->shared);
+    shared_done(&c->server->shared, c, request_finish);
     request_finish(c);
 }
 
@@ -77,6 +80,14 @@ static void request_run(struct call *c)
         int rc = c->route->run(NULL, c, &err);
         if (!c->waits)
             request_done(rc, &err, c);
+        return;
+    }
+    enum shared_way way =
+        shared_ask(&c->server->shared, c, conns_now_ms());
+    if (way == SHARED_WAIT)
+        return;
+    if (way == SHARED_ANSWER) {
+        request_finish(c);
         return;
     }
     if (stint_async_call(c->server->async, request_work, request_done, c,
