@@ -42,6 +42,9 @@ if has_settings and paused_since(base) then
     -- No marker is left either: resume_group puts them back.
     return {num(now_us), '0', '0'}
 end
+if not has_settings then
+    w.told = false -- no events are kept, and told() need not ask
+end
 local is_plain = n_others == (has_large and 1 or 0) + (has_settings and 1 or 0)
 local gone, n_gone = {}, 0
 if not is_plain then

@@ -23,7 +23,7 @@ local ENDS = {COMPLETED = 'C', FAILED = 'F', TIMEOUT = 'T', STOPPED = 'S'}
 -- before: `at`, since when, as a number or text; `n` of them in a row.
 local function new_tally(w, kind, fn)
     local t = {kind = kind, fn = fn ~= '' and fn or OTHER, at = '0', n = 0,
-               sum = 0}
+               sum = 0, first = #BOUNDS + 1, last = 0} -- buckets
     w.tallies = w.tallies or {}
     w.tallies[#w.tallies + 1] = t
     return t
@@ -38,6 +38,7 @@ local function close_row(t, now)
             i = i + 1
         end
         t[i] = (t[i] or 0) + t.n
+        t.first, t.last = math.min(t.first, i), math.max(t.last, i)
         t.sum = t.sum + ms * t.n
         t.n = 0
     end
@@ -100,7 +101,7 @@ count_runs = function(w, now)
     for _, t in ipairs(w.tallies or {}) do
         close_row(t, now)
         local fn = t.fn
-        for i = 1, #BOUNDS + 1 do
+        for i = t.first, t.last do
             if t[i] then
                 fn = add(t.kind .. num(i), fn, t[i])
             end
