@@ -98,7 +98,8 @@ enum sim_fault {
     X(FEATURE_FLEET, "fleet", "commands for workers")                          \
     X(FEATURE_OUTPUT, "output", "output of runs that go on is published")      \
     X(FEATURE_CRASHES, "crashes", "max_crashes other than 3")                  \
-    X(FEATURE_TWICE, "twice", "messages between groups and output come twice")
+    X(FEATURE_TWICE, "twice", "messages between groups and output come twice") \
+    X(FEATURE_PREFER, "prefer", "tasks are run at once, or get a priority")
 
 enum sim_feature_at {
 #define SIM_FEATURE_AT(name, word, text) name##_AT,
@@ -146,6 +147,7 @@ struct sim_task {
     int deleted;              /* and not queued again */
     int is_reborn;            /* it was deleted once: fences begin anew */
     int is_requeued;          /* by requeue_task: due when it says */
+    int is_early;             /* by run_now: the same */
     int64_t begin_ms;         /* start_time, by Redis's clock */
     int64_t expire_ms;        /* stop_time, 0: none */
     char text[SIM_RECORD_MAX]; /* its record, "": none yet */
@@ -386,7 +388,8 @@ void sim_draw_plan(struct sim *s);
 
 /* sim_client.c */
 enum order_kind { ORDER_QUEUE, ORDER_STOP, ORDER_REQUEUE, ORDER_ENABLE,
-                  ORDER_DISABLE, ORDER_DELETE, ORDER_FIRE, ORDER_COMMAND };
+                  ORDER_DISABLE, ORDER_DELETE, ORDER_FIRE, ORDER_COMMAND,
+                  ORDER_RUN_NOW, ORDER_PRIORITY };
 
 #define BATCH_MAX 5
 
@@ -402,6 +405,7 @@ struct sim_order {
     int tries;              /* of REQUEUE, DELETE: until it has ended */
     int reset;              /* of REQUEUE: count its runs anew */
     int is_back;            /* of DELETE: queue it again */
+    int priority;           /* of PRIORITY */
     const char *verb;       /* of COMMAND, constant */
     int slot;
     struct sim_life *life;  /* NULL: whoever is there in the slot */

@@ -29,6 +29,7 @@ static void check_queued(struct sim *s, const struct sim_call_view *c)
             continue;
         t->exists = 1;
         t->deleted = t->pruned = t->is_to_stop = t->is_requeued = 0;
+        t->is_early = 0;
         t->ended = NULL;
         t->text[0] = '\0';
         t->n_run = t->n_failed = t->n_lost = t->n_lines = 0;

@@ -247,7 +247,9 @@ static void change_send(struct sim *s, struct sim_order *o)
         [ORDER_ENABLE] = SCRIPT_ENABLE_TASK,
         [ORDER_DISABLE] = SCRIPT_DISABLE_TASK,
         [ORDER_DELETE] = SCRIPT_DELETE_TASK,
-        [ORDER_FIRE] = SCRIPT_FIRE};
+        [ORDER_FIRE] = SCRIPT_FIRE,
+        [ORDER_RUN_NOW] = SCRIPT_RUN_NOW,
+        [ORDER_PRIORITY] = SCRIPT_SET_PRIORITY};
     struct sim_task *t = o->tasks[0];
     struct args a;
     /* Deleting what is being queued could not be told from a failure. */
@@ -259,6 +261,8 @@ static void change_send(struct sim *s, struct sim_order *o)
     args_add_str(&a, o->kind == ORDER_FIRE ? "10" : t->id);
     if (o->kind == ORDER_REQUEUE)
         args_add_str(&a, o->reset ? "1" : "0");
+    if (o->kind == ORDER_PRIORITY)
+        args_add_i64(&a, o->priority);
     script_call(&s->client, scripts[o->kind], sim_groups[t->group], &a,
                 client_on_changed, o);
     args_close(&a);

@@ -191,6 +191,21 @@ static void draw_delete(struct sim *s, struct sim_task *t, int64_t at_ms)
     sim_client_push(o, at_ms + dice_between(dice, 0, 8000));
 }
 
+static void draw_prefer(struct sim *s, struct sim_task *t, int64_t at_ms)
+{
+    uint64_t *dice = sim_dice(s, FEATURE_PREFER_AT);
+    if (dice == NULL)
+        return;
+    if (dice_chance(dice, 250))
+        sim_client_push(sim_client_order(s, ORDER_RUN_NOW, t, dice),
+                        at_ms + dice_between(dice, 0, 6000));
+    for (int n = dice_chance(dice, 250) ? 2 : 0; n > 0; n--) {
+        struct sim_order *o = sim_client_order(s, ORDER_PRIORITY, t, dice);
+        o->priority = (int)dice_between(dice, -3, 3);
+        sim_client_push(o, at_ms + dice_between(dice, 0, 6000));
+    }
+}
+
 static void draw_commands(struct sim *s)
 {
     static const char *const verbs[] = {"disable", "disable", "disable",
@@ -274,6 +289,7 @@ void sim_draw_plan(struct sim *s)
             draw_requeue(s, t, at_ms);
             draw_disable(s, t, at_ms);
             draw_delete(s, t, at_ms);
+            draw_prefer(s, t, at_ms);
         }
         sim_client_push(o, at_ms);
         if (sim_chance(s, 200))

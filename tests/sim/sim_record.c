@@ -43,6 +43,7 @@ static const struct {
     {"fire", S_QUEUED, S_QUEUED}, /* parts that are new */
     {"disable_task", S_ASSIGNED, S_QUEUED}, {"enable_task", 0, 0},
     {"delete_task", 0, 0},
+    {"run_now", S_QUEUED, S_QUEUED}, {"set_priority", 0, 0},
     {"wake", 0, 0}, {"prune", 0, 0}, {"stats", 0, 0}, {"list", 0, 0},
     {"task_status", 0, 0}, {"fsck", 0, 0}, {"fsck_keys", 0, 0},
     {"progress", S_RUNNING, S_RUNNING},
@@ -60,8 +61,9 @@ static int status_bit(const char *word)
 static int leaves_status(const char *verb)
 {
     static const char *const verbs[] = {"queue_task", "deliver",
-                                        "disable_task", "enable_task"};
-    for (int i = 0; i < 4; i++)
+                                        "disable_task", "enable_task",
+                                        "set_priority"};
+    for (int i = 0; i < 5; i++)
         if (strcmp(verb, verbs[i]) == 0)
             return 1;
     return 0;
@@ -167,7 +169,7 @@ static void check_taken(struct sim *s, const struct sim_call_view *c,
         sim_fail(s, "%s was given to %s, which did not ask", t->id,
                  t->rec.worker);
     /* After its first run the clock may have jumped back before its begin. */
-    int64_t due_ms = t->fence == 0 && !t->is_requeued &&
+    int64_t due_ms = t->fence == 0 && !t->is_requeued && !t->is_early &&
                              t->begin_ms > before->next_ms
                          ? t->begin_ms : before->next_ms;
     if (due_ms > now_ms)
@@ -304,6 +306,14 @@ static void check_ended(struct sim *s, struct sim_task *t)
                  t->disabled ? "disabled" : "enabled", t->text);
 }
 
+static void check_early(struct sim *s, const struct sim_call_view *c,
+                        const struct sim_task *t)
+{
+    if (strcmp(c->verb, "run_now") == 0 &&
+        (t->rec.next_ms > sim_redis_ms(s) || t->disabled || t->rec.waits > 0))
+        sim_fail(s, "%s was to run now, but is not due: %s", t->id, t->text);
+}
+
 static void check_judged(struct sim *s, const struct sim_call_view *c,
                          struct sim_task *t)
 {
@@ -329,6 +339,7 @@ void sim_record_check(struct sim *s, const struct sim_call_view *c,
     memcpy(t->text, text, len + 1);
     if (!is_family(t) && !is_cast(t))
         check_move(s, c, t);
+    check_early(s, c, t);
     if (is_cast(t))
         (void)0; /* sim_cast.c looks when all records are read */
     else if (sim_is_held(&t->rec) && t->rec.fence != before->fence)

@@ -184,12 +184,15 @@ struct sim_again {
     struct sim_again *next; /* of the seed */
     char *argv[AGAIN_ARGS]; /* owned */
     size_t len[AGAIN_ARGS];
+    int64_t sent_ms;
 };
 
 static void again_on_time(struct sim *s, void *arg)
 {
     const struct sim_again *a = arg;
-    if (s->is_leaving)
+    /* What lay in a connection to a Redis that went back, or that another took
+     * over from, is gone with it. */
+    if (s->is_leaving || s->back_at_ms >= a->sent_ms)
         return;
     sim_redis_free(s, sim_redis_call(s, "again", AGAIN_ARGS,
                                      (const char *const *)a->argv, a->len));
@@ -213,6 +216,7 @@ static void again_draw(struct sim *s, const struct sim_call_view *c, int argc,
         check(a->argv[i] != NULL);
         a->len[i] = len[i];
     }
+    a->sent_ms = s->now_ms;
     a->next = s->agains;
     s->agains = a;
     sim_push(s, s->now_ms + dice_between(dice, 0, is_message ? 3000 : 9000),

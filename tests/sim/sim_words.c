@@ -182,6 +182,8 @@ void sim_words_change(struct sim *s, const struct sim_call_view *c)
         t->is_to_stop = 1;
     else if (strcmp(c->verb, "requeue_task") == 0)
         change_requeued(s, c, t);
+    else if (strcmp(c->verb, "run_now") == 0)
+        t->is_early = 1;
     else if (strcmp(c->verb, "disable_task") == 0)
         t->disabled = 1;
     else if (strcmp(c->verb, "enable_task") == 0)
