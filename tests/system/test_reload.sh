@@ -146,8 +146,8 @@ until_true 10 "its successor, too" has_status COMPLETED p2
 [ "$(result p1)" != "$(result p2)" ] || fail "it is the same process"
 ok "which is another process"
 until_true 10 "the first has gone" gone "$(result p1)"
-kill -KILL "$("$STINT" workers --json | grep '"shown":"c"' | json_field pid)"
 config 2 '"main"' "$(child starts-2)" "$noop"
+kill -KILL "$("$STINT" workers --json | grep '"shown":"c"' | json_field pid)"
 queue pid --id p3
 until_true 20 "the next worker reads the file, too" has_status COMPLETED p3
 test -s "$tmp/starts-2" || fail "it runs the old child"
