@@ -349,20 +349,21 @@ int stint_parts(stint *s, const char *group, stint_part_fn fn, void *arg,
     return rc < 0 ? -1 : 0;
 }
 
+struct stats_teller {
+    stint_stats_fn fn;
+    void *arg;
+};
+
+static int stats_each(struct stint *s, const char *group, void *arg,
+                      struct stint_err *err)
+{
+    const struct stats_teller *to = arg;
+    return stats_group(s, group, to->fn, to->arg, err);
+}
+
 int stint_stats(stint *s, const char *group, stint_stats_fn fn, void *arg,
                 struct stint_err *err)
 {
-    size_t n = 0;
-    int rc = 0;
-    group_name *groups = client_groups_wanted(s, group, &n, err);
-    if (groups == NULL)
-        return -1;
-    struct missing m;
-    missing_init(&m, s, group == NULL);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = missing_note(&m, groups[i],
-                          stats_group(s, groups[i], fn, arg, err), err);
-    rc = missing_end(&m, rc, err);
-    free(groups);
-    return rc < 0 ? -1 : 0;
+    struct stats_teller to = {fn, arg};
+    return missing_each_group(s, group, stats_each, &to, err);
 }

@@ -339,20 +339,21 @@ static int rate_group(stint *s, const char *group, stint_rate_fn fn, void *arg,
     return fn(&r, arg) != 0;
 }
 
+struct rate_teller {
+    stint_rate_fn fn;
+    void *arg;
+};
+
+static int rate_each(struct stint *s, const char *group, void *arg,
+                     struct stint_err *err)
+{
+    const struct rate_teller *to = arg;
+    return rate_group(s, group, to->fn, to->arg, err);
+}
+
 int stint_rates(stint *s, const char *group, stint_rate_fn fn, void *arg,
                 struct stint_err *err)
 {
-    size_t n = 0;
-    int rc = 0;
-    group_name *groups = client_groups_wanted(s, group, &n, err);
-    if (groups == NULL)
-        return -1;
-    struct missing m;
-    missing_init(&m, s, group == NULL);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = missing_note(&m, groups[i],
-                          rate_group(s, groups[i], fn, arg, err), err);
-    rc = missing_end(&m, rc, err);
-    free(groups);
-    return rc < 0 ? -1 : 0;
+    struct rate_teller to = {fn, arg};
+    return missing_each_group(s, group, rate_each, &to, err);
 }

@@ -348,20 +348,21 @@ static int measures_group(stint *s, const char *group, stint_measure_fn fn,
     return rc;
 }
 
+struct measures_teller {
+    stint_measure_fn fn;
+    void *arg;
+};
+
+static int measures_each(struct stint *s, const char *group, void *arg,
+                         struct stint_err *err)
+{
+    const struct measures_teller *to = arg;
+    return measures_group(s, group, to->fn, to->arg, err);
+}
+
 int stint_measures(stint *s, const char *group, stint_measure_fn fn, void *arg,
                    struct stint_err *err)
 {
-    size_t n = 0;
-    int rc = 0;
-    group_name *groups = client_groups_wanted(s, group, &n, err);
-    if (groups == NULL)
-        return -1;
-    struct missing m;
-    missing_init(&m, s, group == NULL);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = missing_note(&m, groups[i],
-                          measures_group(s, groups[i], fn, arg, err), err);
-    rc = missing_end(&m, rc, err);
-    free(groups);
-    return rc < 0 ? -1 : 0;
+    struct measures_teller to = {fn, arg};
+    return missing_each_group(s, group, measures_each, &to, err);
 }

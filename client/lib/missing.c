@@ -2,6 +2,7 @@
 #include "missing.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
@@ -44,4 +45,23 @@ int missing_end(struct missing *m, int rc, struct stint_err *err)
     return err_set(err, m->first.code, "%d group%s of the cluster %s missing "
                    "here: %s: %.80s", m->n, m->n > 1 ? "s" : "",
                    m->n > 1 ? "are" : "is", m->names, m->first.text);
+}
+
+int missing_each_group(struct stint *s, const char *group,
+                       int (*each)(struct stint *s, const char *group,
+                                   void *arg, struct stint_err *err),
+                       void *arg, struct stint_err *err)
+{
+    size_t n = 0;
+    int rc = 0;
+    group_name *groups = client_groups_wanted(s, group, &n, err);
+    if (groups == NULL)
+        return -1;
+    struct missing m;
+    missing_init(&m, s, group == NULL);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = missing_note(&m, groups[i], each(s, groups[i], arg, err), err);
+    rc = missing_end(&m, rc, err);
+    free(groups);
+    return rc < 0 ? -1 : 0;
 }

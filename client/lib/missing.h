@@ -26,4 +26,12 @@ int missing_note(struct missing *m, const char *group, int rc,
  * groups are missing. */
 int missing_end(struct missing *m, int rc, struct stint_err *err);
 
+/* `each` for `group`, or (NULL) for every group there is, until it returns
+ * something other than 0; groups that are missing are told of at the end. 0, or
+ * -1 and err. */
+int missing_each_group(struct stint *s, const char *group,
+                       int (*each)(struct stint *s, const char *group,
+                                   void *arg, struct stint_err *err),
+                       void *arg, struct stint_err *err);
+
 #endif
