@@ -46,6 +46,8 @@ static int head_line(struct head *h, struct head_seen *seen, const char *line,
         return head_refuse(detail, n == 0 ? 400 : 501, "no such method");
     memcpy(h->method, line, n);
     h->method[n] = '\0';
+    if (strlen(h->method) != n)
+        return head_refuse(detail, 400, "there is a NUL in the method");
     h->target = blank + 1;
     blank = memchr(h->target, ' ', (size_t)(end - h->target));
     if (blank == NULL || blank == h->target)

@@ -13,6 +13,22 @@ static int is_elsewhere(const char *url, const char *password)
            (strchr(url, '%') != NULL || strstr(first + 1, password) != NULL);
 }
 
+/* Where it is, as it is shown: names are decoded, ports are numbers. */
+static int is_address(const char *host, int port, const char *password)
+{
+    char shown[300];
+    snprintf(shown, sizeof(shown), "%s:%d", host, port);
+    return strstr(shown, password) != NULL;
+}
+
+static int is_of_node(const struct conf *c, const char *password)
+{
+    for (int i = 0; i < c->n_nodes + c->n_sentinels; i++)
+        if (is_address(c->nodes[i].host, c->nodes[i].port, password))
+            return 1;
+    return is_address(c->host, c->port, password);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct stint_err err = {0};
@@ -34,9 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* A long one cannot stand there by chance. */
         if (strlen(c.password) > 12 && strlen(url) < 300 &&
             !is_elsewhere(url, c.password) &&
-            strstr(c.host, c.password) == NULL &&
             strstr(c.path, c.password) == NULL &&
-            strstr(c.user, c.password) == NULL)
+            strstr(c.master, c.password) == NULL &&
+            !is_of_node(&c, c.password) && strstr(c.user, c.password) == NULL)
             must(strstr(c.shown, c.password) == NULL);
     }
     free(url);

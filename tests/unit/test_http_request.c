@@ -79,6 +79,7 @@ static void heads(void **state)
         {HEAD("OPTIONS * HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
         {HEAD("GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
         {HEAD("GET /\0 HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
+        {HEAD("GET\0\0 / HTTP/1.1\r\n" HOST "\r\n"), 400, 0},
         {HEAD(POST HOST "Expect: tea\r\n\r\n"), 417, 0},
         {HEAD(LINE HOST), 400, 0},
         {HEAD(""), 400, 0},
