@@ -40,7 +40,10 @@ export async function launch() {
     return chromium.launch({
         executablePath: process.env.CHROMIUM,
         // Chromium's sandbox cannot be had by root, nor in many containers.
-        args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+        // The browser itself is to ask nobody for anything.
+        args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu',
+            '--no-first-run', '--disable-background-networking',
+            '--disable-component-update', '--disable-sync', '--disable-quic'],
     });
 }
 
