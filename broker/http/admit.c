@@ -54,11 +54,11 @@ void admit_gate(struct call *c, int is_open)
     char path[CALL_PATH_LEN + 1];
     call_path(c, path);
     server_say(c->server, STINT_LOG_INFO, "refused",
-               say_n("status", answer.status),
-               say_text("address", admit_address(c)),
-               say_text("method", r.method), say_text("path", path),
-               say_text("user", answer.user),
-               say_text("text", answer.detail));
+               log_n("status", answer.status),
+               log_text("address", admit_address(c)),
+               log_text("method", r.method), log_text("path", path),
+               log_text("user", answer.user),
+               log_text("text", answer.detail));
     call_problem(c, answer.status, answer_word(answer.status), answer.detail,
                  NULL);
 }

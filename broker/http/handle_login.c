@@ -27,8 +27,8 @@ static void login_refuse(struct call *c, const char *name)
 {
     if (c->req != NULL)
         server_say(c->server, STINT_LOG_WARN, "login_refused",
-                   say_text("user", name),
-                   say_text("address", admit_address(c)));
+                   log_text("user", name),
+                   log_text("address", admit_address(c)));
     call_problem(c, 401, "unauthorized", "name or password is wrong", NULL);
 }
 
@@ -52,8 +52,8 @@ static void login_on_verified(int fits, void *arg)
     if (s != NULL) {
         login_cookie(c, s->id, SESSION_TOTAL_MS / 1000);
         server_say(c->server, STINT_LOG_INFO, "login",
-                   say_text("user", s->user), say_text("role", role_name(s->role)),
-                   say_text("address", admit_address(c)));
+                   log_text("user", s->user), log_text("role", role_name(s->role)),
+                   log_text("address", admit_address(c)));
         call_json(c, 200, json_pack("{s:s, s:s, s:s}", "user", s->user, "role",
                                     role_name(s->role), "csrf", s->csrf));
     }
@@ -83,9 +83,9 @@ int handle_login(stint *s, struct call *c, struct stint_err *err)
                      NULL);
     } else if (!login_may_try(c)) {
         server_say(c->server, STINT_LOG_WARN, "login_refused",
-                   say_text("user", name),
-                   say_text("address", admit_address(c)),
-                   say_text("text", "too many logins"));
+                   log_text("user", name),
+                   log_text("address", admit_address(c)),
+                   log_text("text", "too many logins"));
         call_header(c, "Retry-After", "5");
         call_problem(c, 429, "too-many-requests", "too many logins", NULL);
     } else {

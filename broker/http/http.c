@@ -123,7 +123,7 @@ static void listen_tell(struct server *s, struct evconnlistener *l)
     snprintf(url, sizeof(url), "%s://%s%s%s:%d",
              s->access.tls != NULL ? "https" : "http", is_6 ? "[" : "", host,
              is_6 ? "]" : "", ntohs(is_6 ? v6->sin6_port : v4->sin_port));
-    server_say(s, STINT_LOG_INFO, "listen", say_text("url", url));
+    server_say(s, STINT_LOG_INFO, "listen", log_text("url", url));
     if (s->o->listening != NULL)
         s->o->listening(url, s->o->listening_arg);
 }
@@ -190,12 +190,12 @@ static void server_reload(struct server *s)
     struct stint_err err = {0};
     manager_reloading(1);
     if (access_reload(&s->access, &err) < 0)
-        server_say(s, STINT_LOG_ERROR, "reload", say_text("error", err.text),
-                   say_text("text", "the old ones hold"));
+        server_say(s, STINT_LOG_ERROR, "reload", log_text("error", err.text),
+                   log_text("text", "the old ones hold"));
     else
         server_say(s, STINT_LOG_INFO, "reload",
-                   say_n("users", (int64_t)s->access.auth.n_users),
-                   say_n("tokens", (int64_t)s->access.auth.n_tokens));
+                   log_n("users", (int64_t)s->access.auth.n_users),
+                   log_n("tokens", (int64_t)s->access.auth.n_tokens));
     manager_reloading(0);
 }
 
@@ -207,7 +207,7 @@ static void server_on_signal(evutil_socket_t number, short what, void *arg)
         server_reload(s);
     if (number == SIGHUP || s->is_stopping)
         return;
-    server_say(s, STINT_LOG_INFO, "stop", say_n("signal", number));
+    server_say(s, STINT_LOG_INFO, "stop", log_n("signal", number));
     manager_stopping();
     streams_end(&s->streams);
     stint_duties_resign(s->duties, server_on_resigned, s);
@@ -230,7 +230,7 @@ static void server_on_tick(int64_t now_ms, void *arg)
 {
     struct server *s = arg;
     streams_tick(&s->streams, now_ms);
-    say_settle(&s->say, now_ms);
+    log_settle(&s->log, 0);
     shared_tick(&s->shared, now_ms);
     if (!s->is_stopping && s->conns.n < HTTP_CONNS_MAX + HTTP_CONNS_SPARE)
         for (size_t i = 0; i < s->n_listeners; i++)
@@ -342,9 +342,10 @@ static void server_close(struct server *s)
 
 int broker_run(const struct broker_options *o, struct stint_err *err)
 {
-    struct server s = {.o = o, .say = {.fn = o->log, .arg = o->log_arg},
+    struct server s = {.o = o, .log_limit = {.clock = conns_now_ms},
                        .name_space = o->name_space != NULL ? o->name_space
                                                           : "stint"};
+    s.log = (struct log){o->log, o->log_arg, &s.log_limit};
     int rc = server_open(&s, err);
     if (rc == 0 && event_base_dispatch(s.base) < 0)
         rc = fail(err, STINT_SYSTEM, "the event loop failed");

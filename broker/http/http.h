@@ -13,8 +13,8 @@
 #include "broker.h"
 #include "call.h"
 #include "conn.h"
+#include "log.h"
 #include "manager.h"
-#include "say.h"
 #include "shared.h"
 #include "stream.h"
 #include "webhook.h"
@@ -22,7 +22,8 @@
 struct server {
     const struct broker_options *o; /* borrowed */
     const char *name_space;
-    struct say say;
+    struct log log;
+    struct log_limit log_limit;
     struct manager manager;
     struct settings settings;
     struct access access;
@@ -51,8 +52,9 @@ void server_on_gone(struct call *c, void *arg);
 /* The most bytes of a body. */
 size_t server_body_max(const struct head *h, void *arg);
 
-/* A line of the log: say.h. */
+/* A line of the log. Never logged: bodies, query strings, passwords, tokens,
+ * cookies. */
 #define server_say(s, level, event, ...)                                       \
-    say_at(&(s)->say, conns_now_ms(), level, event, __VA_ARGS__)
+    log_at(&(s)->log, level, log_event(event), __VA_ARGS__)
 
 #endif

@@ -29,10 +29,10 @@ static void request_say(struct call *c, int status)
         return;
     call_path(c, path);
     server_say(c->server, STINT_LOG_DEBUG, "request",
-               say_text("method", c->conn->parsed.method),
-               say_text("path", path), say_n("status", status),
-               say_n("ms", conns_now_ms() - c->began_mono_ms),
-               say_text("user", c->user));
+               log_text("method", c->conn->parsed.method),
+               log_text("path", path), log_n("status", status),
+               log_n("ms", conns_now_ms() - c->began_mono_ms),
+               log_text("user", c->user));
 }
 
 static void request_finish(struct call *c)
@@ -52,8 +52,8 @@ static void request_done(int rc, const struct stint_err *err, void *arg)
         call_problem(c, status, word, err->text, NULL);
         if (status == 500)
             server_say(c->server, STINT_LOG_ERROR, "call",
-                       say_text("path", c->route->path),
-                       say_text("error", err->text));
+                       log_text("path", c->route->path),
+                       log_text("error", err->text));
     } else if (c->status == 0) {
         call_problem(c, 500, "internal", "there was no answer", NULL);
     }

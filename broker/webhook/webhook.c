@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "log.h"
 #include "webhook_page.h"
 #include "webhook_send.h"
 #include "webhook_sign.h"
@@ -42,7 +42,8 @@ struct webhooks {
     struct hook *hooks;
     size_t n;
     char who[64];
-    struct say say;
+    struct log log;
+    struct log_limit log_limit;
     stint_async *async;
     struct webhook_net net;
     size_t n_calls;           /* under way */
@@ -50,8 +51,8 @@ struct webhooks {
 };
 
 #define hook_say(h, level, ...)                                                \
-    say_at(&(h)->w->say, now_mono_ms(), level, "webhook",                      \
-           say_text("name", (h)->c.name), __VA_ARGS__)
+    log_at(&(h)->w->log, level, log_event("webhook"),                          \
+           log_text("name", (h)->c.name), __VA_ARGS__)
 
 static int64_t now_mono_ms(void)
 {
@@ -100,9 +101,9 @@ static void hook_on_sent(struct delivery *d, int code, void *arg)
         if (h->sending[i] == d)
             h->sending[i] = NULL;
     if (code < 200 || code >= 300)
-        hook_say(h, STINT_LOG_ERROR, say_text("delivery", delivery_id(d)),
-                 say_n("status", code), say_n("tries", WEBHOOK_TRIES_MAX),
-                 say_text("text", "given up"));
+        hook_say(h, STINT_LOG_ERROR, log_text("delivery", delivery_id(d)),
+                 log_n("status", code), log_n("tries", WEBHOOK_TRIES_MAX),
+                 log_text("text", "given up"));
     hook_send(h);
 }
 
@@ -173,7 +174,7 @@ static void hook_on_call(int rc, const struct stint_err *err, void *arg)
         return;
     }
     if (rc != 0 && !h->is_down)
-        hook_say(h, STINT_LOG_WARN, say_text("error", err->text));
+        hook_say(h, STINT_LOG_WARN, log_text("error", err->text));
     h->is_down = rc != 0;
     if (rc != 0 && h->is_reading)
         webhook_page_close(&h->page);
@@ -183,7 +184,7 @@ static void hook_on_call(int rc, const struct stint_err *err, void *arg)
         hook_on_read(h);
     else if (h->has_page && !h->renewed.is_held) {
         hook_say(h, STINT_LOG_WARN,
-                 say_text("text", "another broker goes on"));
+                 log_text("text", "another broker goes on"));
         hook_drop(h);
         *h->at = '\0';
         hook_later(h, TAKEN_MS);
@@ -221,8 +222,8 @@ struct webhooks *webhooks_new(const json_t *array, stint_log_fn log,
         snprintf(err->text, sizeof(err->text), "out of memory");
         return NULL;
     }
-    *w = (struct webhooks){.hooks = hooks,
-                           .say = {.fn = log, .arg = log_arg}};
+    *w = (struct webhooks){.hooks = hooks, .log_limit = {.clock = now_mono_ms}};
+    w->log = (struct log){log, log_arg, &w->log_limit};
     err->code = STINT_OK;
     if (!json_is_array(array) || n > WEBHOOKS_MAX) {
         err->code = STINT_INVALID;

@@ -137,10 +137,27 @@ static void test_limit(void **state)
     assert_int_equal(other.n, 1);
 }
 
+/* What there is no room for shares the last kind. */
+static void test_kinds(void **state)
+{
+    static char names[LOG_KINDS_MAX + 9][8];
+    struct heard h = {0};
+    struct log_limit limit = {.clock = clock_ms};
+    struct log log = {hear, &h, &limit};
+    (void)state;
+    for (int i = 0; i < LOG_KINDS_MAX + 9; i++) {
+        snprintf(names[i], sizeof(names[i]), "k%d", i);
+        log_info(&log, log_event(names[i]), log_n("i", i));
+    }
+    assert_int_equal(limit.n_kinds, LOG_KINDS_MAX);
+    assert_int_equal(h.n, LOG_KINDS_MAX + 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_long), cmocka_unit_test(test_limit)};
+        cmocka_unit_test(test_long), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
