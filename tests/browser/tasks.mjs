@@ -130,7 +130,7 @@ async function search(page, fields) {
             await control.selectOption(value);
         else await control.fill(value);
     }
-    await page.getByRole('button', {name: 'Search'}).click();
+    await page.getByRole('button', {name: 'Search', exact: true}).click();
     await page.waitForFunction(() => !document.querySelector('main [aria-busy]'));
 }
 
